@@ -1,0 +1,143 @@
+// Starts a process with exactly the descriptors, user, groups, session, terminal and cgroups that the caller names.
+//
+// Why C: between clone and execve only async-signal-safe code may run, which managed code cannot promise. One file serves the
+// engine (a shared library beside it) and the guest agent (linked statically). The layout of mitos_spawn_request is mirrored
+// in Mitos.Linux/Processes/SpawnRequest.cs and in Mitos.Guest.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    MITOS_NEW_SESSION = 1,     // setsid()
+    MITOS_CONTROLLING_TTY = 2, // TIOCSCTTY on descriptor 0; needs MITOS_NEW_SESSION
+    MITOS_NEW_GROUP = 4,       // setpgid(0, 0)
+    MITOS_SET_IDENTITY = 8,    // setgroups, setresgid, setresuid from the fields below
+    MITOS_NO_NEW_PRIVILEGES = 16,
+};
+
+struct mitos_spawn_request {
+    const char *const *paths;  // candidates, absolute or relative to cwd, null-terminated; the first that can be executed wins
+    char *const *argv;         // null-terminated
+    char *const *envp;         // null-terminated
+    const char *cwd;           // null: inherit
+    const int32_t *fds;        // fds[i] becomes descriptor i of the child; all others are closed
+    const int32_t *cgroups;    // descriptors of open cgroup.procs (or tasks) files; "0" is written to each
+    const uint32_t *groups;    // supplementary groups
+    uint64_t nofile;           // RLIMIT_NOFILE, 0: inherit
+    int32_t fd_count;
+    int32_t cgroup_count;
+    int32_t group_count;
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t flags;
+};
+
+// Which step failed; mirrored in managed code for the message.
+enum step { STEP_NONE, STEP_CLONE, STEP_SESSION, STEP_CGROUP, STEP_DESCRIPTORS, STEP_TERMINAL, STEP_LIMITS, STEP_IDENTITY, STEP_CWD, STEP_EXEC };
+
+struct shared {
+    const struct mitos_spawn_request *request;
+    sigset_t signals;
+    int step, error;
+};
+
+static int fail(struct shared *s, int step)
+{
+    s->step = step;
+    s->error = errno;
+    _exit(127);
+}
+
+// Moves fds[i] to i. First above all targets, so that no target is overwritten before it was moved.
+static int arrange(const struct mitos_spawn_request *r)
+{
+    int high[64];
+    if (r->fd_count > 64) { errno = E2BIG; return -1; }
+    for (int i = 0; i < r->fd_count; i++)
+        if ((high[i] = fcntl(r->fds[i], F_DUPFD_CLOEXEC, 128)) < 0) return -1;
+    for (int i = 0; i < r->fd_count; i++)
+        if (dup2(high[i], i) < 0) return -1;
+    return (int)syscall(SYS_close_range, r->fd_count, ~0U, 0);
+}
+
+static int child(void *argument)
+{
+    struct shared *s = argument;
+    const struct mitos_spawn_request *r = s->request;
+    for (int n = 1; n < 65; n++) {
+        struct sigaction defaults = { .sa_handler = SIG_DFL };
+        sigaction(n, &defaults, 0); // not shared with the parent: no CLONE_SIGHAND
+    }
+    if ((r->flags & MITOS_NEW_SESSION) && setsid() < 0) fail(s, STEP_SESSION);
+    if ((r->flags & MITOS_NEW_GROUP) && setpgid(0, 0) < 0) fail(s, STEP_SESSION);
+    for (int i = 0; i < r->cgroup_count; i++)
+        if (write(r->cgroups[i], "0", 1) != 1) fail(s, STEP_CGROUP);
+    if (arrange(r) < 0) fail(s, STEP_DESCRIPTORS);
+    if ((r->flags & MITOS_CONTROLLING_TTY) && ioctl(0, TIOCSCTTY, 0) < 0) fail(s, STEP_TERMINAL);
+    if (r->nofile) {
+        struct rlimit limit = { r->nofile, r->nofile };
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) fail(s, STEP_LIMITS);
+    }
+    if (r->flags & MITOS_SET_IDENTITY) {
+        // Raw calls: glibc's wrappers would broadcast the change to every thread of the parent, whose memory this is.
+        if (syscall(SYS_setgroups, r->group_count, r->groups) < 0 || syscall(SYS_setresgid, r->gid, r->gid, r->gid) < 0
+            || syscall(SYS_setresuid, r->uid, r->uid, r->uid) < 0)
+            fail(s, STEP_IDENTITY);
+    }
+    if ((r->flags & MITOS_NO_NEW_PRIVILEGES) && syscall(SYS_prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0) < 0) fail(s, STEP_IDENTITY);
+    if (r->cwd && chdir(r->cwd) < 0) fail(s, STEP_CWD);
+    sigset_t none;
+    sigemptyset(&none);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+    int error = ENOENT;
+    for (int i = 0; r->paths[i]; i++) {
+        execve(r->paths[i], r->argv, r->envp);
+        if (errno == ENOENT || errno == ENOTDIR) continue;
+        error = errno;
+        if (errno != EACCES) break;
+    }
+    errno = error;
+    return fail(s, STEP_EXEC);
+}
+
+// Returns the pid and stores a close-on-exec pidfd; or -errno, with the step that failed in *step.
+int mitos_spawn(const struct mitos_spawn_request *request, int32_t *pidfd, int32_t *step)
+{
+    enum { STACK = 64 * 1024 };
+    struct shared s = { .request = request };
+    char *stack = mmap(0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) { *step = STEP_CLONE; return -errno; }
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &s.signals); // no handler may run in the child while it borrows this memory
+    int fd = -1;
+    // vfork semantics: this thread sleeps until the child has executed or ended, so `s` and `stack` stay valid for it.
+    int pid = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &s, &fd);
+    int error = errno;
+    sigprocmask(SIG_SETMASK, &s.signals, 0);
+    munmap(stack, STACK);
+    if (pid < 0) { *step = STEP_CLONE; return -error; }
+    if (s.step) {
+        waitpid(pid, 0, 0);
+        close(fd);
+        *step = s.step;
+        return -s.error;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    *pidfd = fd;
+    *step = STEP_NONE;
+    return pid;
+}
