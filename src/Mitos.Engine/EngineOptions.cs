@@ -1,0 +1,35 @@
+namespace Mitos.Engine;
+
+/// <summary>Configuration of one engine.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Where templates, disks and journals live. Default <c>/var/lib/mitos</c>.</summary>
+    public string StateDirectory { get; init; } = "/var/lib/mitos";
+
+    /// <summary>Where sockets live; emptied by a reboot. Default <c>/run/mitos</c>. Its path must be short: socket paths end at 107 bytes.</summary>
+    public string RunDirectory { get; init; } = "/run/mitos";
+
+    /// <summary>Content-addressed results of expensive steps (kernel, root file system), shared by all engines of a host. Default <c>/var/cache/mitos</c>.</summary>
+    public string CacheDirectory { get; init; } = "/var/cache/mitos";
+
+    /// <summary>Directory that holds the guest agent binary <c>mitos-guest</c>. Default: beside this program.</summary>
+    public string GuestDirectory { get; init; } = AppContext.BaseDirectory;
+
+    /// <summary>Shells kept ready per generation in use. Default 4; each costs about 15 MiB on QEMU.</summary>
+    public int WarmShells { get; init; } = 4;
+
+    /// <summary><c>auto</c>, <c>kvm</c> or <c>tcg</c>. Default auto.</summary>
+    public string Accelerator { get; init; } = "auto";
+
+    /// <summary>Host memory that forks may not use up. Default 512 MiB.</summary>
+    public long ReservedMemoryBytes { get; init; } = 512L << 20;
+
+    /// <summary>Host disk that sandboxes may not use up. Default 1 GiB.</summary>
+    public long ReservedDiskBytes { get; init; } = 1L << 30;
+
+    /// <summary>Longest time that a source may stay paused for one fork before the fork is dropped. Default 5 s.</summary>
+    public TimeSpan MaxPause { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>First user id of the range that VMMs run as, one id each. Default 2,000,000,000.</summary>
+    public int FirstUserId { get; init; } = 2_000_000_000;
+}

@@ -1,0 +1,23 @@
+namespace Mitos.Engine.Sandboxes;
+
+/// <summary>What a new sandbox should be.</summary>
+public sealed record CreateSandboxSpec
+{
+    /// <summary>Name of the template. Default <c>base</c>.</summary>
+    public string Template { get; init; } = "base";
+
+    /// <summary>A name of the user's choice: letters, digits, <c>. _ -</c>, at most 63; unique among living sandboxes. None by default.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Virtual CPUs. Null: as the template has. A value that the template does not have makes a generation of that shape once.</summary>
+    public int? CpuCount { get; init; }
+
+    /// <summary>Guest memory in MiB. Null: as the template has.</summary>
+    public int? MemoryMiB { get; init; }
+
+    /// <summary>Environment of every process started in it.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Labels that mean nothing to the engine.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+}

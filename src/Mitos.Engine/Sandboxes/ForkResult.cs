@@ -1,0 +1,43 @@
+using Mitos.Engine.Errors;
+
+namespace Mitos.Engine.Sandboxes;
+
+/// <summary>What a fork made: for each child a sandbox or an error.</summary>
+public sealed record ForkResult
+{
+    public required string ForkId { get; init; }
+    public required SandboxId Source { get; init; }
+    public required IReadOnlyList<ForkChild> Children { get; init; }
+    public required ForkTimings Timings { get; init; }
+}
+
+/// <summary>One child of a fork. Exactly one of <see cref="Sandbox"/> and <see cref="Error"/> is set.</summary>
+public sealed record ForkChild
+{
+    public required int Index { get; init; }
+    public SandboxInfo? Sandbox { get; init; }
+    public SandboxException? Error { get; init; }
+    /// <summary>From the fork call to the handshake's end of this child.</summary>
+    public TimeSpan Ready { get; init; }
+}
+
+/// <summary>Where the time of one fork went.</summary>
+public sealed record ForkTimings
+{
+    /// <summary>The source stood still for this long: from before the pause call to after the resume call.</summary>
+    public required TimeSpan Pause { get; init; }
+    public required TimeSpan Stop { get; init; }
+    public required TimeSpan FreezeDisk { get; init; }
+    public required TimeSpan DeviceState { get; init; }
+    public required TimeSpan List { get; init; }
+    public required TimeSpan Copy { get; init; }
+    public required TimeSpan Resume { get; init; }
+    /// <summary>Bytes in which the source differed from its generation.</summary>
+    public required long DeltaBytes { get; init; }
+    /// <summary>Before the pause: queueing behind other forks, reservations, shells, buffers.</summary>
+    public required TimeSpan Prepare { get; init; }
+    /// <summary>The whole call, to the last child.</summary>
+    public required TimeSpan Total { get; init; }
+    /// <summary>Shells that were started ahead of this fork.</summary>
+    public required int WarmShells { get; init; }
+}

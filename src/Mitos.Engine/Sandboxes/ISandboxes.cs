@@ -1,0 +1,42 @@
+using Mitos.Engine.Agent;
+
+namespace Mitos.Engine.Sandboxes;
+
+/// <summary>All sandboxes of one host. Every method is safe to call concurrently.</summary>
+public interface ISandboxes
+{
+    /// <summary>Creates a sandbox from a template and returns when its agent has acknowledged the handshake.</summary>
+    /// <exception cref="Errors.SandboxException">InvalidArgument, NotFound (template), Conflict (name), Exhausted, Internal.</exception>
+    Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Forks a running sandbox; see docs/fork.md. Concurrent forks of one source are served in turn.</summary>
+    /// <exception cref="Errors.SandboxException">The request as a whole was refused. A single child's failure is in the result.</exception>
+    Task<ForkResult> ForkAsync(SandboxId source, ForkSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Ends the machine and removes all that belongs to the sandbox. Its children are not touched.</summary>
+    /// <exception cref="Errors.SandboxException">NotFound.</exception>
+    Task RemoveAsync(SandboxId id, CancellationToken cancellationToken);
+
+    /// <summary>All sandboxes, oldest first.</summary>
+    IReadOnlyList<SandboxInfo> List();
+
+    /// <summary>Finds by whole id, by name, or by an unambiguous beginning of an id.</summary>
+    /// <exception cref="Errors.SandboxException">NotFound, its remedy naming the nearest; Conflict when the beginning is ambiguous.</exception>
+    SandboxInfo Find(string idOrName);
+
+    /// <summary>The agent in the sandbox.</summary>
+    /// <exception cref="Errors.SandboxException">NotFound; FailedPrecondition when it does not run.</exception>
+    AgentClient Agent(SandboxId id);
+
+    /// <summary>Reads what the sandbox costs now. Takes about a millisecond per GiB of guest memory.</summary>
+    MemoryUsage ReadMemory(SandboxId id);
+
+    /// <summary>CPU time that its VMM has used, all threads.</summary>
+    TimeSpan ReadCpuTime(SandboxId id);
+
+    /// <summary>The last bytes of the guest's console (kernel log and agent), at most <paramref name="maxBytes"/>.</summary>
+    byte[] ReadConsole(SandboxId id, int maxBytes);
+
+    /// <summary>Completes when the sandbox has stopped or been removed.</summary>
+    Task WaitStoppedAsync(SandboxId id, CancellationToken cancellationToken);
+}
