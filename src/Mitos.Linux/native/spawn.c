@@ -26,6 +26,7 @@ enum {
     MITOS_NEW_GROUP = 4,       // setpgid(0, 0)
     MITOS_SET_IDENTITY = 8,    // setgroups, setresgid, setresuid from the fields below
     MITOS_NO_NEW_PRIVILEGES = 16,
+    MITOS_NO_HUGE_PAGES = 32,  // PR_SET_THP_DISABLE, inherited over exec: private memory then counts in 4 KiB pages
 };
 
 struct mitos_spawn_request {
@@ -98,6 +99,7 @@ static int child(void *argument)
             fail(s, STEP_IDENTITY);
     }
     if ((r->flags & MITOS_NO_NEW_PRIVILEGES) && syscall(SYS_prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0) < 0) fail(s, STEP_IDENTITY);
+    if ((r->flags & MITOS_NO_HUGE_PAGES) && syscall(SYS_prctl, 41 /* PR_SET_THP_DISABLE */, 1, 0, 0, 0) < 0) fail(s, STEP_LIMITS);
     if (r->cwd && chdir(r->cwd) < 0) fail(s, STEP_CWD);
     sigset_t none;
     sigemptyset(&none);

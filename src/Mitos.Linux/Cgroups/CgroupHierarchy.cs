@@ -1,0 +1,58 @@
+namespace Mitos.Linux.Cgroups;
+
+/// <summary>Where the controllers memory, cpu and pids of this host are.</summary>
+public sealed class CgroupHierarchy
+{
+    private static readonly string[] Controllers = ["memory", "cpu", "pids"];
+
+    private CgroupHierarchy(int version, IReadOnlyList<string> roots, IReadOnlyList<string> missing)
+    {
+        Version = version;
+        Roots = roots;
+        Missing = missing;
+    }
+
+    /// <summary>1 or 2; 0 when no controller was found.</summary>
+    public int Version { get; }
+
+    /// <summary>Root directories: one per controller for version 1, one for version 2.</summary>
+    public IReadOnlyList<string> Roots { get; }
+
+    /// <summary>Controllers that this host lacks.</summary>
+    public IReadOnlyList<string> Missing { get; }
+
+    /// <summary>Reads /proc/self/mounts. Version 2 is taken when it has all controllers, else version 1.</summary>
+    public static CgroupHierarchy Probe()
+    {
+        var mounts = File.ReadLines("/proc/self/mounts").Select(line => line.Split(' ')).ToList();
+        foreach (var mount in mounts.Where(mount => mount[2] == "cgroup2"))
+        {
+            var has = File.ReadAllText(Path.Combine(mount[1], "cgroup.controllers")).Split([' ', '\n']);
+            if (Controllers.All(has.Contains))
+                return new CgroupHierarchy(2, [mount[1]], []);
+        }
+        var roots = new List<string>();
+        var missing = new List<string>();
+        foreach (var controller in Controllers)
+        {
+            var mount = mounts.FirstOrDefault(mount => mount[2] == "cgroup" && mount[3].Split(',').Contains(controller));
+            if (mount is null)
+                missing.Add(controller);
+            else if (!roots.Contains(mount[1]))
+                roots.Add(mount[1]);
+        }
+        return new CgroupHierarchy(roots.Count > 0 ? 1 : 0, roots, missing);
+    }
+
+    /// <summary>Version 2: lets the children of <paramref name="directory"/> use the controllers; makes the directories on the way.</summary>
+    internal void EnableControllers(string directory)
+    {
+        if (directory != Roots[0])
+            EnableControllers(Path.GetDirectoryName(directory)!);
+        Directory.CreateDirectory(directory);
+        var control = Path.Combine(directory, "cgroup.subtree_control");
+        var enabled = File.ReadAllText(control).Split([' ', '\n']);
+        foreach (var controller in Controllers.Where(controller => !enabled.Contains(controller)))
+            File.WriteAllText(control, "+" + controller);
+    }
+}

@@ -1,0 +1,88 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Mitos.Linux.Memory;
+
+/// <summary>
+/// An anonymous file in memory (memfd). Once sealed nobody can change it, whatever descriptor or privilege they have, while
+/// private mappings of it stay writable for their owners: what a generation needs. It lives as long as any process holds it.
+/// </summary>
+public sealed class MemoryFile : IDisposable
+{
+    private const uint CloseOnExec = 1, AllowSealing = 2;
+    private const int AddSeals = 1033, GetSeals = 1034;
+    private const int SealSeal = 1, SealShrink = 2, SealGrow = 4, SealWrite = 8;
+    private const int SealAll = SealSeal | SealShrink | SealGrow | SealWrite;
+    private const int SeekData = 3, SeekHole = 4;
+
+    private MemoryFile(SafeFileHandle handle, long length)
+    {
+        Handle = handle;
+        Length = length;
+    }
+
+    public SafeFileHandle Handle { get; }
+
+    /// <summary>Bytes.</summary>
+    public long Length { get; }
+
+    public int Descriptor => (int)Handle.DangerousGetHandle();
+
+    public bool IsSealed => (Libc.Fcntl(Descriptor, GetSeals, 0) & SealWrite) != 0;
+
+    /// <summary>Creates a file of <paramref name="length"/> zero bytes, close-on-exec, not sealed.</summary>
+    /// <exception cref="LinuxException">EMFILE, ENOMEM.</exception>
+    public static MemoryFile Create(string name, long length)
+    {
+        var fd = Libc.MemfdCreate(name, CloseOnExec | AllowSealing);
+        if (fd < 0)
+            throw LinuxException.FromLastError("memfd_create", name);
+        var handle = new SafeFileHandle(fd, ownsHandle: true);
+        if (Libc.Ftruncate(fd, length) == 0)
+            return new MemoryFile(handle, length);
+        var error = LinuxException.FromLastError("ftruncate", name);
+        handle.Dispose();
+        throw error;
+    }
+
+    /// <summary>Opens the sealed file that another process holds as descriptor <paramref name="descriptor"/>.</summary>
+    /// <exception cref="LinuxException">No such process or descriptor, or EPERM when it is not a sealed memory file.</exception>
+    public static MemoryFile OpenSealed(int pid, int descriptor)
+    {
+        var path = $"/proc/{pid}/fd/{descriptor}";
+        var fd = Libc.Open(path, 0x80000 /* O_RDONLY | O_CLOEXEC */, 0);
+        if (fd < 0)
+            throw LinuxException.FromLastError("open", path);
+        var handle = new SafeFileHandle(fd, ownsHandle: true);
+        if (Libc.Fcntl(fd, GetSeals, 0) == SealAll)
+            return new MemoryFile(handle, Libc.Lseek(fd, 0, 2));
+        handle.Dispose();
+        throw new LinuxException("fcntl(F_GET_SEALS)", Errno.EPERM, path);
+    }
+
+    /// <summary>Forbids every further change, for everybody and for ever.</summary>
+    /// <exception cref="LinuxException">EBUSY while a writable shared mapping exists.</exception>
+    public void Seal()
+    {
+        if (Libc.Fcntl(Descriptor, AddSeals, SealAll) != 0)
+            throw LinuxException.FromLastError("fcntl(F_ADD_SEALS)", $"memory file of {Length >> 20} MiB");
+    }
+
+    /// <summary>The byte ranges that hold data; what lies between reads as zero and takes no memory.</summary>
+    public IEnumerable<(long Start, long End)> DataRanges() => DataRanges(Handle, Length);
+
+    /// <summary>The byte ranges of a file that hold data (SEEK_DATA, SEEK_HOLE).</summary>
+    public static IEnumerable<(long Start, long End)> DataRanges(SafeFileHandle file, long length)
+    {
+        var fd = (int)file.DangerousGetHandle();
+        for (long at = 0; at < length;)
+        {
+            var start = Libc.Lseek(fd, at, SeekData);
+            if (start < 0)
+                yield break; // ENXIO: only a hole is left
+            at = Libc.Lseek(fd, start, SeekHole);
+            yield return (start, Math.Min(at, length));
+        }
+    }
+
+    public void Dispose() => Handle.Dispose();
+}

@@ -1,0 +1,87 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Mitos.Linux.Processes;
+
+/// <summary>Starts processes through the native shim (native/spawn.c).</summary>
+public static unsafe class Spawner
+{
+    private static readonly string[] Steps =
+        ["none", "clone", "setsid", "join cgroup", "arrange descriptors", "set terminal", "set limits", "set identity", "chdir", "execve"];
+
+    [Flags]
+    private enum Flag : uint
+    {
+        NewSession = 1, SetIdentity = 8, NoNewPrivileges = 16, NoHugePages = 32,
+    }
+
+    /// <summary>Starts a process and returns when it has executed.</summary>
+    /// <exception cref="LinuxException">Its <see cref="LinuxException.Call"/> names the step that failed.</exception>
+    public static HostProcess Start(SpawnOptions options)
+    {
+        using var memory = new NativeStrings();
+        fixed (int* descriptors = options.Descriptors.ToArray())
+        fixed (int* cgroups = options.Cgroups.ToArray())
+        {
+            var flags = (options.NewSession ? Flag.NewSession : 0) | (options.NoHugePages ? Flag.NoHugePages : 0)
+                | (options.UserId is null ? 0 : Flag.SetIdentity | Flag.NoNewPrivileges);
+            var request = new Request
+            {
+                Paths = memory.Array([options.Path]),
+                Arguments = memory.Array(options.Arguments),
+                Environment = memory.Array(options.Environment.Select(pair => $"{pair.Key}={pair.Value}")),
+                Directory = memory.Text(options.Directory),
+                Descriptors = descriptors, DescriptorCount = options.Descriptors.Count,
+                Cgroups = cgroups, CgroupCount = options.Cgroups.Count,
+                MaxOpenFiles = (ulong)options.MaxOpenFiles,
+                UserId = (uint)(options.UserId ?? 0), GroupId = (uint)(options.UserId ?? 0),
+                Flags = flags,
+            };
+            int pidfd, step;
+            var pid = Libc.MitosSpawn(&request, &pidfd, &step);
+            if (pid < 0)
+                throw new LinuxException(Steps[step], -pid, options.Path);
+            return new HostProcess(pid, new SafeFileHandle(pidfd, ownsHandle: true), isChild: true);
+        }
+    }
+
+    /// <summary>struct mitos_spawn_request</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Request
+    {
+        public byte** Paths, Arguments, Environment;
+        public byte* Directory;
+        public int* Descriptors, Cgroups;
+        public uint* Groups;
+        public ulong MaxOpenFiles;
+        public int DescriptorCount, CgroupCount, GroupCount;
+        public uint UserId, GroupId;
+        public Flag Flags;
+    }
+
+    private sealed class NativeStrings : IDisposable
+    {
+        private readonly List<nint> _blocks = [];
+
+        public byte* Text(string value)
+        {
+            var block = Marshal.StringToCoTaskMemUTF8(value);
+            _blocks.Add(block);
+            return (byte*)block;
+        }
+
+        public byte** Array(IEnumerable<string> values)
+        {
+            var texts = values.ToList();
+            var block = Marshal.AllocCoTaskMem((texts.Count + 1) * sizeof(nint));
+            _blocks.Add(block);
+            var array = (byte**)block;
+            for (var i = 0; i < texts.Count; i++)
+                array[i] = Text(texts[i]);
+            array[texts.Count] = null;
+            return array;
+        }
+
+        public void Dispose() => _blocks.ForEach(Marshal.FreeCoTaskMem);
+    }
+}
