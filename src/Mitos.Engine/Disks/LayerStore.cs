@@ -1,0 +1,86 @@
+using Mitos.Engine.Errors;
+
+namespace Mitos.Engine.Disks;
+
+/// <summary>
+/// The files of all disk layers of this host, and who uses them. A layer is deleted when its last user lets go of it;
+/// the counts live in memory and are made again from the journals at start.
+/// </summary>
+public sealed class LayerStore
+{
+    private readonly string _directory;
+    private readonly Dictionary<LayerId, int> _users = [];
+    private readonly Lock _lock = new();
+
+    public LayerStore(string directory)
+    {
+        _directory = directory;
+        Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    /// <summary>Creates an empty layer with one user.</summary>
+    /// <returns>The layer and the length of its empty file.</returns>
+    public (LayerId Layer, long EmptyLength) Create(long diskBytes)
+    {
+        var layer = LayerId.New();
+        try
+        {
+            var length = Qcow2Image.CreateEmpty(PathOf(layer), diskBytes);
+            lock (_lock)
+                _users[layer] = 1;
+            return (layer, length);
+        }
+        catch (IOException e)
+        {
+            File.Delete(PathOf(layer));
+            throw new SandboxException(ErrorCode.Exhausted, $"No disk layer could be created in {_directory}: {e.Message}",
+                "Free disk space there, for example by `mitos rm` of sandboxes that are no longer needed.", e);
+        }
+    }
+
+    public string PathOf(LayerId layer) => Path.Combine(_directory, layer + ".qcow2");
+
+    public long LengthOf(LayerId layer) => new FileInfo(PathOf(layer)).Length;
+
+    /// <summary>Counts one more user of each layer.</summary>
+    public void Acquire(IEnumerable<LayerId> layers)
+    {
+        lock (_lock)
+        {
+            foreach (var layer in layers)
+                _users[layer] = _users.GetValueOrDefault(layer) + 1;
+        }
+    }
+
+    /// <summary>Counts one user less of each layer and deletes those that have none.</summary>
+    public void Release(IEnumerable<LayerId> layers)
+    {
+        lock (_lock)
+        {
+            foreach (var layer in layers)
+            {
+                var left = _users.GetValueOrDefault(layer) - 1;
+                if (left > 0)
+                {
+                    _users[layer] = left;
+                    continue;
+                }
+                _users.Remove(layer);
+                File.Delete(PathOf(layer));
+            }
+        }
+    }
+
+    /// <summary>Deletes files that nobody uses: what a crash left. Called once, after all journals were read.</summary>
+    /// <returns>How many were deleted.</returns>
+    public int DeleteUnused()
+    {
+        lock (_lock)
+        {
+            var unused = Directory.EnumerateFiles(_directory)
+                .Where(path => !LayerId.TryParse(Path.GetFileNameWithoutExtension(path), out var layer) || !_users.ContainsKey(layer)).ToList();
+            unused.ForEach(File.Delete);
+            return unused.Count;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using Mitos.Engine.Disks;
+using Mitos.Linux;
+using Mitos.Linux.Processes;
+
+namespace Mitos.Engine.Vmm;
+
+/// <summary>
+/// One VMM process. States: Booting/Running and Paused for a machine; Shell until <see cref="LoadDeviceState"/>, which
+/// leaves it Paused. Each method says where it is legal. A <see cref="Errors.VmmException"/> leaves the machine usable only where that is said.
+/// Methods block; calls of one machine are serialised by its driver.
+/// </summary>
+public interface IVmm : IDisposable
+{
+    string Id { get; }
+
+    HostProcess Process { get; }
+
+    /// <summary>The unix socket through which the guest's agent is reached; one client at a time.</summary>
+    string AgentSocket { get; }
+
+    /// <summary>Where the guest's memory lies in the process, in guest-physical order, holes left out. Legal always.</summary>
+    IReadOnlyList<GuestMemoryRegion> Memory { get; }
+
+    /// <summary>Stops the virtual CPUs and settles device input and output. Running -> Paused.</summary>
+    void Pause(Deadline deadline);
+
+    /// <summary>Running again. Paused -> Running.</summary>
+    void Resume(Deadline deadline);
+
+    /// <summary>Makes ready for <see cref="SaveDeviceState"/>, outside the pause. Legal always.</summary>
+    void PrepareSave(Deadline deadline);
+
+    /// <summary>Saves all device and CPU state, no memory. Paused -> Paused. May write guest memory: read the delta afterwards.</summary>
+    void SaveDeviceState(Deadline deadline);
+
+    /// <summary>The bytes of the last save. Legal after it, in any state.</summary>
+    byte[] TakeDeviceState(Deadline deadline);
+
+    /// <summary>Shell -> Paused. A failure ends the process.</summary>
+    void LoadDeviceState(ReadOnlyMemory<byte> state, Deadline deadline);
+
+    /// <summary>Puts frozen layers between a shell's own frozen layers and its active layer. Shell -> Shell.</summary>
+    /// <param name="stack">The whole stack; its base image is the shell's.</param>
+    /// <param name="deadline">Until when.</param>
+    void SetDisk(DiskStack stack, Deadline deadline);
+
+    /// <summary>Adds an empty layer that can become active. Running or Paused.</summary>
+    void AddLayer(LayerId layer, Deadline deadline);
+
+    /// <summary>Makes an added layer active and freezes the one that was. Paused -> Paused.</summary>
+    void SwitchLayer(LayerId active, LayerId next, Deadline deadline);
+
+    /// <summary>Which layer takes the writes now, as the process says. Legal always; for adoption.</summary>
+    LayerId ReadActiveLayer(Deadline deadline);
+
+    /// <summary>Copies all frozen layers into the active one, in the background; the base image stays. Running.</summary>
+    void StartFlatten(LayerId active, Deadline deadline);
+
+    /// <summary>Whether the copying that was started is over. Running.</summary>
+    bool IsFlattened(Deadline deadline);
+
+    /// <summary>Drops a copying that is not over; the layers are as they were. Running.</summary>
+    void CancelFlatten(LayerId active, Deadline deadline);
+
+    /// <summary>Whether the virtual CPUs stand still. Legal always.</summary>
+    bool ReadIsPaused(Deadline deadline);
+
+    /// <summary>Takes what the guest wrote to its console since the last call.</summary>
+    byte[] ReadConsole(Deadline deadline);
+}
+
+/// <summary>A part of guest memory in the address space of its VMM.</summary>
+/// <param name="Address">Its address there.</param>
+/// <param name="Length">Bytes.</param>
+/// <param name="FileOffset">Where it begins in the generation's memory file.</param>
+public readonly record struct GuestMemoryRegion(ulong Address, long Length, long FileOffset);

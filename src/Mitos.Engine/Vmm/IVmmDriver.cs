@@ -1,0 +1,34 @@
+using Mitos.Engine.Disks;
+using Mitos.Linux.Processes;
+
+namespace Mitos.Engine.Vmm;
+
+/// <summary>
+/// One kind of VMM. A driver knows how its VMM is started, paused, saved and loaded; it knows nothing of sandboxes,
+/// forks or templates. Its machines pass the conformance suite (test/Mitos.MachineTests/Conformance).
+/// </summary>
+public interface IVmmDriver
+{
+    /// <summary>What was found on this host.</summary>
+    VmmFacts Facts { get; }
+
+    /// <summary>Starts a process: a machine that boots, or a shell. Returns when its control socket answers.</summary>
+    /// <exception cref="Errors.VmmException">It did not start; the message has its own words.</exception>
+    IVmm Start(VmmSpec spec);
+
+    /// <summary>Takes over a process that an earlier engine started and that still runs.</summary>
+    /// <exception cref="Errors.VmmException">It does not answer.</exception>
+    IVmm Adopt(VmmSpec spec, HostProcess process);
+}
+
+/// <summary>A VMM on this host. Capabilities are data, read before the call.</summary>
+/// <param name="Name"><c>qemu</c> or <c>firecracker</c>.</param>
+/// <param name="Version">Its own version.</param>
+/// <param name="Binary">Path.</param>
+/// <param name="Accelerator"><c>kvm</c> or <c>tcg</c>.</param>
+/// <param name="AcceleratorReason">Why that one.</param>
+public sealed record VmmFacts(string Name, string Version, string Binary, string Accelerator, string AcceleratorReason)
+{
+    /// <summary>What a generation records, and must be equal where it is loaded.</summary>
+    public string Fingerprint => $"{Name} {Version} {Accelerator}";
+}

@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Mitos.Engine.Disks;
+
+namespace Mitos.Engine.Vmm.Qemu;
+
+/// <summary>
+/// The command line of one QEMU. Everything it uses it gets as an open descriptor, so that it can run with no access to any
+/// file of ours: as a user of its own, sandboxed, from its first instruction.
+/// </summary>
+internal static class QemuCommandLine
+{
+    /// <summary>Descriptors of the process, by number.</summary>
+    public const int MemoryDescriptor = 3, MonitorDescriptor = 4, AgentDescriptor = 5, FirstDiskDescriptor = 6;
+
+    /// <summary>The fdset of the layer at <paramref name="position"/> of the stack; 1 is the base image.</summary>
+    public static int DiskSet(int position) => position + 1;
+
+    public static string NodeOf(LayerId layer) => "l" + layer;
+
+    public static string FileNodeOf(LayerId layer) => "f" + layer;
+
+    public static IReadOnlyList<string> Make(VmmSpec spec, VmmFacts facts)
+    {
+        var tcg = facts.Accelerator == "tcg";
+        var arguments = new List<string>
+        {
+            "qemu", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", spec.Id,
+            "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+            // a stream made by xen-save-devices-state carries no configuration section
+            "-global", "migration.send-configuration=off",
+            "-M", "microvm,memory-backend=ram,rtc=on,isa-serial=on",
+            // a large translation cache would be private memory of every fork
+            "-accel", tcg ? "tcg,tb-size=64" : "kvm",
+            "-cpu", tcg ? "max" : "host",
+            "-smp", spec.Shape.CpuCount.ToString(CultureInfo.InvariantCulture),
+            "-m", spec.Shape.MemoryMiB.ToString(CultureInfo.InvariantCulture),
+            "-object", $"memory-backend-file,id=ram,size={spec.Shape.MemoryMiB}M,mem-path=/proc/self/fd/{MemoryDescriptor},share={(spec.Memory.IsSealed ? "off" : "on")}",
+            "-chardev", $"socket,id=monitor,fd={MonitorDescriptor},server=on,wait=off", "-mon", "chardev=monitor,mode=control",
+            // the console stays in a ring in QEMU: a guest that prints without end fills nothing on the host
+            "-chardev", "ringbuf,id=console,size=65536", "-serial", "chardev:console",
+            "-device", "virtio-serial-device", "-chardev", $"socket,id=agent,fd={AgentDescriptor},server=on,wait=off",
+            "-device", "virtserialport,chardev=agent,name=mitos.agent",
+            // the card is always there, because the devices of a generation and its descendants must be the same
+            "-netdev", spec.UserModeNetwork ? "user,id=net,ipv6=off" : "hubport,hubid=0,id=net",
+            "-device", "virtio-net-device,netdev=net,mac=02:6d:69:74:6f:73",
+        };
+        for (var position = 0; position <= spec.Disk.Frozen.Length + 1; position++)
+            arguments.AddRange(["-add-fd", $"fd={FirstDiskDescriptor + position},set={DiskSet(position)}"]);
+        // a full host disk is an error inside the guest, not a machine that stops
+        arguments.AddRange(["-blockdev", Stack(spec).ToJsonString(), "-device", $"virtio-blk-device,drive={NodeOf(spec.ActiveLayer)},id=disk0,werror=report,rerror=report"]);
+        if (spec.Boot is { } boot)
+            arguments.AddRange(["-kernel", boot.Kernel, "-initrd", boot.Initramfs, "-append", KernelCommandLine(boot, tcg)]);
+        else
+            arguments.AddRange(["-incoming", "defer"]);
+        return arguments;
+    }
+
+    /// <summary>The options of a layer's node, for -blockdev and blockdev-add.</summary>
+    public static JsonObject Layer(LayerId layer, int set, bool writable, JsonNode? backing) => new()
+    {
+        ["driver"] = "qcow2", ["node-name"] = NodeOf(layer), ["read-only"] = !writable,
+        ["discard"] = "unmap",
+        ["file"] = new JsonObject
+        {
+            ["driver"] = "file", ["node-name"] = FileNodeOf(layer), ["filename"] = $"/dev/fdset/{set}", ["locking"] = "off", ["read-only"] = !writable,
+            ["discard"] = "unmap",
+            // the machine does not outlive the host, so nothing is gained by waiting for its disk
+            ["cache"] = new JsonObject { ["no-flush"] = true },
+        },
+        ["backing"] = backing,
+    };
+
+    private static JsonObject Stack(VmmSpec spec)
+    {
+        var node = new JsonObject
+        {
+            ["driver"] = "raw", ["node-name"] = "base", ["read-only"] = true,
+            ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = $"/dev/fdset/{DiskSet(0)}", ["locking"] = "off", ["read-only"] = true },
+        };
+        for (var i = 0; i < spec.Disk.Frozen.Length; i++)
+            node = Layer(spec.Disk.Frozen[i], DiskSet(i + 1), writable: false, node);
+        return Layer(spec.ActiveLayer, DiskSet(spec.Disk.Frozen.Length + 1), writable: true, node);
+    }
+
+    // tsc_early_khz: without it one TCG boot in three hangs, for microvm has no PIT, HPET or PM timer to calibrate against.
+    // tsc=reliable and nowatchdog: no periodic checks, so an idle guest sleeps.
+    private static string KernelCommandLine(BootSource boot, bool tcg) =>
+        "console=ttyS0 panic=-1 reboot=t random.trust_cpu=on tsc=reliable nowatchdog loglevel=5 "
+        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off ") : "") + boot.CommandLine;
+}

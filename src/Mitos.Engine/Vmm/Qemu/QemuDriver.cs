@@ -1,0 +1,79 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
+using Mitos.Linux;
+using Mitos.Linux.Files;
+using Mitos.Linux.Processes;
+using Mitos.Linux.Sockets;
+
+namespace Mitos.Engine.Vmm.Qemu;
+
+/// <summary>QEMU's <c>microvm</c> machine, stock, with TCG or KVM. Facts and traps: docs/vmm-qemu.md.</summary>
+public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
+{
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+
+    public VmmFacts Facts { get; } = facts;
+
+    public IVmm Start(VmmSpec spec)
+    {
+        var open = new List<SafeHandle>();
+        try
+        {
+            using var monitor = UnixSocket.Listen(Path.Combine(spec.RunDirectory, "monitor"));
+            using var agent = UnixSocket.Listen(Path.Combine(spec.RunDirectory, "agent"));
+            var none = Keep(FileDescriptors.OpenReadWrite("/dev/null"));
+            var messages = Keep(File.OpenHandle(MessagesOf(spec), FileMode.Create, FileAccess.Write));
+            List<int> descriptors = [none, messages, messages, spec.Memory.Descriptor, monitor.Descriptor, agent.Descriptor];
+            descriptors.Add(Keep(FileDescriptors.OpenRead(spec.Disk.BaseImage)));
+            foreach (var layer in spec.Disk.Frozen)
+                descriptors.Add(Keep(FileDescriptors.OpenRead(layers.PathOf(layer))));
+            descriptors.Add(Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer))));
+            var groups = spec.Cgroup.OpenProcs();
+            open.AddRange(groups);
+            var process = Spawner.Start(new SpawnOptions
+            {
+                Path = Facts.Binary,
+                Arguments = QemuCommandLine.Make(spec, Facts),
+                Descriptors = descriptors,
+                Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
+                UserId = spec.UserId,
+                NoHugePages = true,
+                MaxOpenFiles = 1024,
+            });
+            return Connect(spec, process);
+        }
+        finally
+        {
+            open.ForEach(handle => handle.Dispose());
+        }
+
+        int Keep(SafeFileHandle handle)
+        {
+            open.Add(handle);
+            return (int)handle.DangerousGetHandle();
+        }
+    }
+
+    public IVmm Adopt(VmmSpec spec, HostProcess process) =>
+        new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);
+
+    private QemuMachine Connect(VmmSpec spec, HostProcess process)
+    {
+        // The listening socket was there before the process: connecting works at once, the greeting comes when QEMU is up.
+        try
+        {
+            return new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);
+        }
+        catch (Exception e)
+        {
+            process.Kill();
+            process.Dispose();
+            var words = File.ReadAllText(MessagesOf(spec)).Trim();
+            throw new VmmException($"QEMU {spec.Id} did not start: {(words.Length > 0 ? words : e.Message)}", e);
+        }
+    }
+
+    private static string MessagesOf(VmmSpec spec) => Path.Combine(spec.RunDirectory, "messages");
+}

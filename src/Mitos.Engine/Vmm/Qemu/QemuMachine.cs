@@ -1,0 +1,236 @@
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+using Microsoft.Win32.SafeHandles;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
+using Mitos.Linux;
+using Mitos.Linux.Files;
+using Mitos.Linux.Memory;
+using Mitos.Linux.Processes;
+using Mitos.Linux.Sockets;
+
+namespace Mitos.Engine.Vmm.Qemu;
+
+/// <summary>One QEMU process.</summary>
+internal sealed class QemuMachine : IVmm
+{
+    private const int StateSet = 1000, FirstAddedSet = 1001;
+    private const int MaxStateBytes = 16 << 20;
+    private static readonly byte[] Stop = QmpConnection.Encode("stop");
+    private static readonly byte[] Continue = QmpConnection.Encode("cont");
+    private static readonly byte[] Save = QmpConnection.Encode("xen-save-devices-state", new JsonObject { ["filename"] = $"/dev/fdset/{StateSet}", ["live"] = false });
+    private static readonly byte[] DropStateSet = QmpConnection.Encode("remove-fd", new JsonObject { ["fdset-id"] = StateSet });
+
+    private readonly QmpConnection _monitor;
+    private readonly LayerStore _layers;
+    private ImmutableArray<LayerId> _frozen;
+    private readonly LayerId _firstActive;
+    private byte[]? _switch;
+    private MemoryFile? _state;
+    private int _nextSet = FirstAddedSet;
+
+    public QemuMachine(VmmSpec spec, HostProcess process, QmpConnection monitor, LayerStore layers)
+    {
+        Id = spec.Id;
+        Process = process;
+        AgentSocket = Path.Combine(spec.RunDirectory, "agent");
+        _monitor = monitor;
+        _layers = layers;
+        _frozen = spec.Disk.Frozen;
+        _firstActive = spec.ActiveLayer;
+        Memory = FindMemory(spec, process);
+        // Sets that an earlier engine added cannot be known; random numbers do not meet.
+        _nextSet = FirstAddedSet + (Random.Shared.Next(1, 1 << 14) << 8);
+    }
+
+    public string Id { get; }
+
+    public HostProcess Process { get; }
+
+    public string AgentSocket { get; }
+
+    public IReadOnlyList<GuestMemoryRegion> Memory { get; }
+
+    public void Pause(Deadline deadline) => _monitor.Run(Stop, deadline);
+
+    public void Resume(Deadline deadline) => _monitor.Run(Continue, deadline);
+
+    public void PrepareSave(Deadline deadline)
+    {
+        _state?.Dispose();
+        TryRun(DropStateSet, deadline); // of a fork that failed
+        _state = MemoryFile.Create("device-state", 0);
+        using var write = FileDescriptors.ReopenWriteOnly(_state.Handle);
+        AddDescriptor(StateSet, write, deadline);
+    }
+
+    public void SaveDeviceState(Deadline deadline) => _monitor.Run(Save, deadline);
+
+    public byte[] TakeDeviceState(Deadline deadline)
+    {
+        using var file = _state ?? throw new InvalidOperationException("No save was prepared.");
+        _state = null;
+        var length = RandomAccess.GetLength(file.Handle);
+        if (length is 0 or > MaxStateBytes)
+            throw new VmmException($"QEMU {Id} saved a device state of {length} bytes.");
+        var state = new byte[length];
+        RandomAccess.Read(file.Handle, state, 0);
+        TryRun(DropStateSet, deadline);
+        return state;
+    }
+
+    public void LoadDeviceState(ReadOnlyMemory<byte> state, Deadline deadline)
+    {
+        var (ours, theirs) = UnixSocket.Pair($"the device state of {Id}");
+        using (ours)
+        {
+            using (theirs)
+                _monitor.Query("getfd", new JsonObject { ["fdname"] = "state" }, deadline, theirs.Descriptor);
+            _monitor.Query("migrate-incoming", new JsonObject { ["uri"] = "fd:state" }, deadline);
+            ours.Send(state.Span, deadline);
+            ours.CloseSending();
+            var wait = new SpinWait();
+            while (true)
+            {
+                var status = (string?)_monitor.Query("query-migrate", null, deadline)?["status"];
+                if (status == "completed")
+                    return;
+                if (status == "failed" || deadline.RemainingMs == 0)
+                    throw new VmmException($"QEMU {Id} did not load the device state: {status ?? "no status"}.");
+                wait.SpinOnce(sleep1Threshold: 2);
+            }
+        }
+    }
+
+    public void SetDisk(DiskStack stack, Deadline deadline)
+    {
+        var common = 0;
+        while (common < _frozen.Length && common < stack.Frozen.Length && _frozen[common] == stack.Frozen[common])
+            common++;
+        if (common == _frozen.Length && common == stack.Frozen.Length)
+            return;
+        var below = common == 0 ? "base" : QemuCommandLine.NodeOf(stack.Frozen[common - 1]);
+        for (var i = common; i < stack.Frozen.Length; i++)
+        {
+            using var file = FileDescriptors.OpenRead(_layers.PathOf(stack.Frozen[i]));
+            AddNode(stack.Frozen[i], file, writable: false, below, deadline);
+            below = QemuCommandLine.NodeOf(stack.Frozen[i]);
+        }
+        var active = new JsonObject
+        {
+            ["driver"] = "qcow2", ["node-name"] = QemuCommandLine.NodeOf(_firstActive), ["file"] = QemuCommandLine.FileNodeOf(_firstActive),
+            ["discard"] = "unmap", ["backing"] = below,
+        };
+        _monitor.Query("blockdev-reopen", new JsonObject { ["options"] = new JsonArray(active) }, deadline);
+        _frozen = stack.Frozen;
+    }
+
+    public void AddLayer(LayerId layer, Deadline deadline)
+    {
+        using var file = FileDescriptors.OpenReadWrite(_layers.PathOf(layer));
+        AddNode(layer, file, writable: true, below: null, deadline);
+        _switch = null;
+    }
+
+    public void SwitchLayer(LayerId active, LayerId next, Deadline deadline)
+    {
+        _monitor.Run(_switch ?? SwitchCommand(active, next), deadline);
+        _switch = null;
+        _frozen = _frozen.Add(active);
+    }
+
+    /// <summary>Encodes the switch ahead of the pause.</summary>
+    public void PrepareSwitch(LayerId active, LayerId next) => _switch = SwitchCommand(active, next);
+
+    public LayerId ReadActiveLayer(Deadline deadline)
+    {
+        foreach (var device in _monitor.Query("query-block", null, deadline)!.AsArray())
+        {
+            if ((string?)device!["inserted"]?["node-name"] is ['l', .. var id] && LayerId.TryParse(id, out var layer))
+                return layer;
+        }
+        throw new VmmException($"QEMU {Id} has no disk of ours.");
+    }
+
+    public void StartFlatten(LayerId active, Deadline deadline) =>
+        _monitor.Query("block-stream", new JsonObject
+        {
+            ["job-id"] = "flatten", ["device"] = QemuCommandLine.NodeOf(active), ["base-node"] = "base", ["auto-dismiss"] = true,
+        }, deadline);
+
+    public bool IsFlattened(Deadline deadline)
+    {
+        if (_monitor.Query("query-block-jobs", null, deadline)!.AsArray().Count > 0)
+            return false;
+        _frozen = [];
+        return true;
+    }
+
+    public void CancelFlatten(LayerId active, Deadline deadline)
+    {
+        TryRun(QmpConnection.Encode("block-job-cancel", new JsonObject { ["device"] = "flatten", ["force"] = true }), deadline);
+        while (_monitor.Query("query-block-jobs", null, deadline)!.AsArray().Count > 0 && deadline.RemainingMs > 0)
+            Thread.Yield();
+    }
+
+    public bool ReadIsPaused(Deadline deadline) => (string?)_monitor.Query("query-status", null, deadline)!["status"] is "paused" or "inmigrate" or "prelaunch";
+
+    public byte[] ReadConsole(Deadline deadline) =>
+        Convert.FromBase64String((string)_monitor.Query("ringbuf-read",
+            new JsonObject { ["device"] = "console", ["size"] = 65536, ["format"] = "base64" }, deadline)!);
+
+    public void Dispose()
+    {
+        Process.Kill();
+        _monitor.Dispose();
+        _state?.Dispose();
+        Process.Dispose();
+    }
+
+    private static byte[] SwitchCommand(LayerId active, LayerId next) =>
+        QmpConnection.Encode("blockdev-snapshot", new JsonObject { ["node"] = QemuCommandLine.NodeOf(active), ["overlay"] = QemuCommandLine.NodeOf(next) });
+
+    private void AddNode(LayerId layer, SafeFileHandle file, bool writable, string? below, Deadline deadline)
+    {
+        var set = _nextSet++;
+        AddDescriptor(set, file, deadline);
+        _monitor.Query("blockdev-add", QemuCommandLine.Layer(layer, set, writable, below), deadline);
+        TryRun(QmpConnection.Encode("remove-fd", new JsonObject { ["fdset-id"] = set }), deadline); // the node has its own by now
+    }
+
+    private void AddDescriptor(int set, SafeFileHandle file, Deadline deadline) =>
+        _monitor.Query("add-fd", new JsonObject { ["fdset-id"] = set }, deadline, (int)file.DangerousGetHandle());
+
+    private void TryRun(byte[] command, Deadline deadline)
+    {
+        try
+        {
+            _monitor.Run(command, deadline);
+        }
+        catch (VmmException)
+        {
+            // the thing to be dropped was not there
+        }
+    }
+
+    private static List<GuestMemoryRegion> FindMemory(VmmSpec spec, HostProcess process)
+    {
+        var inode = ulong.Parse(InodeOf(spec.Memory), System.Globalization.CultureInfo.InvariantCulture);
+        var regions = ProcessMap.Find(process.Id, "/memfd:").Where(map => map.Inode == inode)
+            .Select(map => new GuestMemoryRegion(map.Start, (long)(map.End - map.Start), map.Offset)).ToList();
+        if (regions.Sum(region => region.Length) != spec.Shape.MemoryBytes)
+            throw new VmmException($"QEMU {spec.Id} maps {regions.Sum(region => region.Length)} bytes of its generation, not {spec.Shape.MemoryBytes}.");
+        return regions;
+    }
+
+    private static string InodeOf(MemoryFile file)
+    {
+        // /proc/self/fdinfo has the inode since Linux 5.14
+        foreach (var line in File.ReadLines($"/proc/self/fdinfo/{file.Descriptor}"))
+        {
+            if (line.StartsWith("ino:", StringComparison.Ordinal))
+                return line[4..].Trim();
+        }
+        throw new VmmException("This kernel does not tell a descriptor's inode; Linux 5.14 or later is needed.");
+    }
+}

@@ -1,0 +1,44 @@
+using Mitos.Engine.Disks;
+using Mitos.Engine.Machines;
+using Mitos.Linux.Cgroups;
+using Mitos.Linux.Memory;
+
+namespace Mitos.Engine.Vmm;
+
+/// <summary>A VMM process to start: one that boots, or a shell that waits for a device state.</summary>
+public sealed record VmmSpec
+{
+    /// <summary>Names the process in messages, directories and cgroups: 12 hexadecimal digits.</summary>
+    public required string Id { get; init; }
+
+    public required MachineShape Shape { get; init; }
+
+    /// <summary>Guest memory: a sealed generation for a shell, an unsealed file for a machine that boots.</summary>
+    public required MemoryFile Memory { get; init; }
+
+    public required DiskStack Disk { get; init; }
+
+    /// <summary>The layer that takes the writes.</summary>
+    public required LayerId ActiveLayer { get; init; }
+
+    /// <summary>What to boot; null makes a shell.</summary>
+    public BootSource? Boot { get; init; }
+
+    /// <summary>Whether the guest's network card reaches the outside through the VMM's user-mode stack. Template builds only.</summary>
+    public bool UserModeNetwork { get; init; }
+
+    /// <summary>An existing directory for its sockets.</summary>
+    public required string RunDirectory { get; init; }
+
+    /// <summary>The uid and gid that it runs as.</summary>
+    public required int UserId { get; init; }
+
+    /// <summary>The cgroup that it joins.</summary>
+    public required Cgroup Cgroup { get; init; }
+}
+
+/// <summary>What a machine boots.</summary>
+/// <param name="Kernel">Path of an uncompressed kernel (ELF with a PVH note).</param>
+/// <param name="Initramfs">Path of the initial file system, cpio.</param>
+/// <param name="CommandLine">What to add to the driver's own kernel command line.</param>
+public sealed record BootSource(string Kernel, string Initramfs, string CommandLine);
