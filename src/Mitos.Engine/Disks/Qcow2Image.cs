@@ -14,6 +14,9 @@ public static class Qcow2Image
     private const int ClusterBits = 16;
     private const long BytesPerL2Table = ClusterSize / 8 * (long)ClusterSize;
 
+    /// <summary>File length of an image of <paramref name="sizeBytes"/> to which nothing was written.</summary>
+    public static long EmptyLength(long sizeBytes) => (3L + L1Clusters(sizeBytes)) * ClusterSize;
+
     /// <summary>Creates an image in which every cluster is unallocated.</summary>
     /// <param name="path">A path that does not exist yet.</param>
     /// <param name="sizeBytes">Size that the guest sees, a multiple of 512.</param>
@@ -22,9 +25,8 @@ public static class Qcow2Image
     public static long CreateEmpty(string path, long sizeBytes)
     {
         // Clusters: header, refcount table, one refcount block (it counts 32,768 clusters of 2 bytes), L1 table.
-        var l1Entries = (int)((sizeBytes + BytesPerL2Table - 1) / BytesPerL2Table);
-        var l1Clusters = Math.Max(1, (l1Entries * 8 + ClusterSize - 1) / ClusterSize);
-        var clusters = 3 + l1Clusters;
+        var l1Entries = L1Entries(sizeBytes);
+        var clusters = 3 + L1Clusters(sizeBytes);
 
         var header = new byte[112];
         BinaryPrimitives.WriteUInt32BigEndian(header, 0x514649FB); // "QFI\xfb"
@@ -52,4 +54,8 @@ public static class Qcow2Image
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         return (long)clusters * ClusterSize;
     }
+
+    private static int L1Entries(long sizeBytes) => (int)((sizeBytes + BytesPerL2Table - 1) / BytesPerL2Table);
+
+    private static int L1Clusters(long sizeBytes) => Math.Max(1, (L1Entries(sizeBytes) * 8 + ClusterSize - 1) / ClusterSize);
 }

@@ -47,6 +47,9 @@ public interface IVmm : IDisposable
     /// <summary>Adds an empty layer that can become active. Running or Paused.</summary>
     void AddLayer(LayerId layer, Deadline deadline);
 
+    /// <summary>Makes ready for <see cref="SwitchLayer"/>, outside the pause. Legal always.</summary>
+    void PrepareSwitch(LayerId active, LayerId next);
+
     /// <summary>Makes an added layer active and freezes the one that was. Paused -> Paused.</summary>
     void SwitchLayer(LayerId active, LayerId next, Deadline deadline);
 

@@ -6,16 +6,18 @@ public static unsafe class ProcessMemory
     private const int MaxVectors = 1024; // UIO_MAXIOV
     private const int MaxRemotePerVector = 8 << 20;
 
-    /// <summary>Copies the pages of <paramref name="runs"/>, one after the other, into <paramref name="buffer"/> from its start.</summary>
+    /// <summary>Copies the pages of <paramref name="runs"/>, one after the other, into <paramref name="buffer"/> from <paramref name="offset"/> on.</summary>
     /// <returns>Bytes copied.</returns>
     /// <exception cref="LinuxException">ESRCH when the process is gone, EFAULT when the mapping is, EPERM without ptrace rights.</exception>
-    public static long Read(int pid, ulong mapping, ReadOnlySpan<PageRun> runs, PageBuffer buffer) => Move(pid, mapping, runs, buffer, write: false);
+    public static long Read(int pid, ulong mapping, ReadOnlySpan<PageRun> runs, PageBuffer buffer, long offset = 0) =>
+        Move(pid, mapping, runs, buffer, offset, write: false);
 
-    /// <summary>Copies <paramref name="buffer"/> from its start into the pages of <paramref name="runs"/>, one after the other.</summary>
+    /// <summary>Copies <paramref name="buffer"/> from <paramref name="offset"/> on into the pages of <paramref name="runs"/>, one after the other.</summary>
     /// <inheritdoc cref="Read"/>
-    public static long Write(int pid, ulong mapping, ReadOnlySpan<PageRun> runs, PageBuffer buffer) => Move(pid, mapping, runs, buffer, write: true);
+    public static long Write(int pid, ulong mapping, ReadOnlySpan<PageRun> runs, PageBuffer buffer, long offset = 0) =>
+        Move(pid, mapping, runs, buffer, offset, write: true);
 
-    private static long Move(int pid, ulong mapping, ReadOnlySpan<PageRun> runs, PageBuffer buffer, bool write)
+    private static long Move(int pid, ulong mapping, ReadOnlySpan<PageRun> runs, PageBuffer buffer, long offset, bool write)
     {
         var remote = stackalloc IoVector[MaxVectors];
         long done = 0;
@@ -29,9 +31,9 @@ public static unsafe class ProcessMemory
                 remote[count].Length = (nuint)runs[next].Count * PageBuffer.PageSize;
                 batch += (long)runs[next].Count * PageBuffer.PageSize;
             }
-            if (done + batch > buffer.Length)
+            if (offset + done + batch > buffer.Length)
                 throw new ArgumentException($"The runs have more bytes than the buffer's {buffer.Length}.", nameof(buffer));
-            var local = new IoVector { Base = (nuint)(buffer.Address + done), Length = (nuint)batch };
+            var local = new IoVector { Base = (nuint)(buffer.Address + offset + done), Length = (nuint)batch };
             var moved = write
                 ? Libc.ProcessVmWritev(pid, &local, 1, remote, (nuint)count, 0)
                 : Libc.ProcessVmReadv(pid, &local, 1, remote, (nuint)count, 0);

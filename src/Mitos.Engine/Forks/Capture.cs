@@ -1,0 +1,50 @@
+using Mitos.Engine.Disks;
+using Mitos.Engine.Generations;
+using Mitos.Linux.Memory;
+
+namespace Mitos.Engine.Forks;
+
+/// <summary>
+/// A fork point: the pages in which a machine differs from its generation, its device state and its frozen disk, all of one
+/// paused instant. It holds a use of the generation and of the layers.
+/// </summary>
+public sealed class Capture : IDisposable
+{
+    private readonly LayerStore _layers;
+
+    internal Capture(Generation generation, DiskStack disk, byte[] deviceState, IReadOnlyList<IReadOnlyList<PageRun>> runs, PageBuffer? pages, LayerStore layers)
+    {
+        Generation = generation.Acquire();
+        Disk = disk;
+        DeviceState = deviceState;
+        Runs = runs;
+        Pages = pages;
+        _layers = layers;
+        layers.Acquire(disk.Frozen);
+    }
+
+    public Generation Generation { get; }
+
+    public DiskStack Disk { get; }
+
+    public byte[] DeviceState { get; }
+
+    /// <summary>For each memory region of the machine the pages of the delta, in order.</summary>
+    public IReadOnlyList<IReadOnlyList<PageRun>> Runs { get; }
+
+    /// <summary>The pages of <see cref="Runs"/>, one after the other; null for an empty delta.</summary>
+    public PageBuffer? Pages { get; }
+
+    public long DeltaBytes => Runs.Sum(region => region.Sum(run => (long)run.Count)) * PageBuffer.PageSize;
+
+    /// <summary>The generation's own instant: no delta.</summary>
+    public static Capture Of(Generation generation, LayerStore layers) =>
+        new(generation, generation.Disk, generation.DeviceState, [], null, layers);
+
+    public void Dispose()
+    {
+        Pages?.Dispose();
+        _layers.Release(Disk.Frozen);
+        Generation.Dispose();
+    }
+}

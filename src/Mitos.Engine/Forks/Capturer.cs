@@ -1,0 +1,95 @@
+using Mitos.Engine.Errors;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Vmm;
+using Mitos.Linux;
+using Mitos.Linux.Memory;
+
+namespace Mitos.Engine.Forks;
+
+/// <summary>Takes captures of running machines. The caller sees to it that one machine is captured once at a time.</summary>
+internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
+{
+    private const int Attempts = 4;
+
+    /// <summary>Bytes of private guest memory now; an estimate of the next delta.</summary>
+    public static long ReadPrivateBytes(Machine machine)
+    {
+        using var pageMap = new PageMap(machine.Vmm.Process.Id);
+        var runs = new List<PageRun>();
+        return machine.Vmm.Memory.Sum(region => (long)pageMap.FindPrivate(region.Address, region.Length, runs)) * PageBuffer.PageSize;
+    }
+
+    /// <summary>Prepares, pauses, captures and resumes.</summary>
+    /// <param name="machine">Runs, and maps a generation.</param>
+    /// <param name="beforePause">Called when all is ready, with the new layer in place: the journal must name it before the pause.</param>
+    /// <returns>The capture, and the times of the pause.</returns>
+    /// <exception cref="VmmException">It failed; the source goes on if its VMM lives.</exception>
+    public (Capture Capture, PauseSection Pause) Take(Machine machine, Action beforePause)
+    {
+        var generation = machine.Generation ?? throw new InvalidOperationException($"Machine {machine.Spec.Id} maps no generation.");
+        using var pageMap = new PageMap(machine.Vmm.Process.Id);
+        var slack = 4L << 20;
+        for (var attempt = 1; ; attempt++)
+        {
+            Prepare(machine);
+            beforePause();
+            var estimate = ReadPrivateBytes(machine);
+            var buffer = new PageBuffer(estimate + (estimate / 4) + slack);
+            PauseSection? pause = null;
+            try
+            {
+                var runs = machine.Vmm.Memory.Select(_ => new List<PageRun>(16 << 10)).ToList();
+                pause = new PauseSection(machine.Vmm, pageMap, runs);
+                var active = machine.ActiveLayer;
+                var next = machine.NextLayer!.Value;
+                try
+                {
+                    pause.Run(active, next, new FileInfo(host.Layers.PathOf(active)), machine.EmptyLength, buffer, Deadline.In(maxPause));
+                }
+                finally
+                {
+                    if (pause.Switched)
+                    {
+                        machine.Disk = machine.Disk.With(active);
+                        machine.ActiveLayer = next;
+                        machine.NextLayer = null;
+                    }
+                }
+                var state = machine.Vmm.TakeDeviceState(Deadline.In(TimeSpan.FromSeconds(5)));
+                if (!pause.BufferTooSmall)
+                    return (new Capture(generation, machine.Disk, state, runs, buffer, host.Layers), pause);
+                if (attempt == Attempts)
+                    throw new VmmException($"The memory of machine {machine.Spec.Id} changes faster than it can be captured ({estimate >> 20} MiB, then {pause.Pages >> 8} MiB).");
+                slack = Math.Max(slack * 2, (long)pause.Pages * PageBuffer.PageSize / 2);
+            }
+            catch
+            {
+                buffer.Dispose();
+                throw;
+            }
+            buffer.Dispose();
+        }
+    }
+
+    private void Prepare(Machine machine)
+    {
+        var deadline = Deadline.In(TimeSpan.FromSeconds(10));
+        if (machine.NextLayer is null)
+        {
+            var (layer, _) = host.Layers.Create(machine.Spec.Shape.DiskBytes);
+            try
+            {
+                machine.Vmm.AddLayer(layer, deadline);
+            }
+            catch
+            {
+                host.Layers.Release([layer]);
+                throw;
+            }
+            machine.NextLayer = layer;
+        }
+        machine.Vmm.PrepareSwitch(machine.ActiveLayer, machine.NextLayer.Value);
+        machine.Vmm.PrepareSave(deadline);
+    }
+}

@@ -1,0 +1,144 @@
+using System.Collections.Immutable;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Generations;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Vmm;
+using Mitos.Linux.Cgroups;
+using Mitos.Linux.Memory;
+using Mitos.Linux.Processes;
+
+namespace Mitos.Engine.Machines;
+
+/// <summary>Starts and ends VMM processes with everything around them: user ids, directories, cgroups, layers.</summary>
+public sealed class MachineHost
+{
+    private const int UserIds = 100_000_000;
+    private const long VmmMemoryBytes = 256L << 20;
+    private readonly EngineOptions _options;
+    private readonly string _engineId;
+    private readonly HashSet<int> _userIds = [];
+    private readonly Lock _lock = new();
+
+    public MachineHost(EngineOptions options, string engineId, IVmmDriver driver, LayerStore layers, CgroupHierarchy cgroups)
+    {
+        _options = options;
+        _engineId = engineId;
+        Driver = driver;
+        Layers = layers;
+        Cgroups = cgroups;
+        Directory.CreateDirectory(RunRoot, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    public IVmmDriver Driver { get; }
+
+    public LayerStore Layers { get; }
+
+    public CgroupHierarchy Cgroups { get; }
+
+    internal string RunRoot => Path.Combine(_options.RunDirectory, "v");
+
+    /// <summary>Starts a machine that boots; its memory file is not sealed.</summary>
+    public Machine StartBooting(MachineShape shape, MemoryFile memory, DiskStack disk, BootSource boot, bool network) =>
+        Start(shape, memory, disk, null, boot, network);
+
+    /// <summary>Starts a shell of a generation. The machine holds a use of the generation.</summary>
+    public Machine StartShell(Generation generation, bool network = false) =>
+        Start(generation.Record.Shape, generation.Memory, generation.Disk, generation, null, network);
+
+    /// <summary>Takes over the machine of a sandbox from an earlier engine.</summary>
+    internal Machine Adopt(MachineRecord record, HostProcess process, Generation generation)
+    {
+        var frozen = record.Frozen.Select(LayerId.Parse).ToImmutableArray();
+        var spec = Spec(record.VmmId, record.UserId, generation.Record.Shape, generation.Memory,
+            new DiskStack(record.Generation.BaseImage, frozen), LayerId.Parse(record.Active), Cgroup.Open(Cgroups, GroupName(record.VmmId)));
+        lock (_lock)
+            _userIds.Add(record.UserId);
+        var vmm = Driver.Adopt(spec, process);
+        var active = vmm.ReadActiveLayer(Linux.Deadline.In(TimeSpan.FromSeconds(5)));
+        var machine = new Machine(this, vmm, spec, generation, EmptyLengthOf(spec.Shape));
+        if (active != spec.ActiveLayer)
+        {
+            // the engine ended between switching the layers and writing it down
+            machine.Disk = machine.Disk.With(spec.ActiveLayer);
+            machine.ActiveLayer = active;
+        }
+        Layers.Acquire(machine.Disk.Frozen.Add(machine.ActiveLayer));
+        return machine;
+    }
+
+    internal static string RecordPath(string runDirectory) => Path.Combine(runDirectory, "pid");
+
+    internal string RunDirectoryOf(string vmmId) => Path.Combine(RunRoot, vmmId);
+
+    internal string GroupName(string vmmId) => $"mitos/{_engineId}/{vmmId}";
+
+    internal async Task EndAsync(Machine machine)
+    {
+        machine.Vmm.Dispose();
+        await machine.Vmm.Process.Exited;
+        Free(machine.Spec);
+        var layers = machine.Disk.Frozen.Add(machine.ActiveLayer);
+        Layers.Release(machine.NextLayer is { } next ? layers.Add(next) : layers);
+        machine.Generation?.Dispose();
+    }
+
+    private Machine Start(MachineShape shape, MemoryFile memory, DiskStack disk, Generation? generation, BootSource? boot, bool network)
+    {
+        var id = VmmId.New();
+        var runDirectory = RunDirectoryOf(id);
+        var (active, emptyLength) = Layers.Create(shape.DiskBytes);
+        Layers.Acquire(disk.Frozen);
+        generation?.Acquire();
+        var userId = TakeUserId();
+        Cgroup? group = null;
+        try
+        {
+            Directory.CreateDirectory(runDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            group = Cgroup.Create(Cgroups, GroupName(id), new CgroupLimits(shape.MemoryBytes + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
+            var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
+            var vmm = Driver.Start(spec);
+            return new Machine(this, vmm, spec, generation, emptyLength);
+        }
+        catch
+        {
+            if (group is not null)
+                Free(Spec(id, userId, shape, memory, disk, active, group));
+            Layers.Release(disk.Frozen.Add(active));
+            generation?.Dispose();
+            throw;
+        }
+    }
+
+    private VmmSpec Spec(string id, int userId, MachineShape shape, MemoryFile memory, DiskStack disk, LayerId active, Cgroup group) => new()
+    {
+        Id = id, Shape = shape, Memory = memory, Disk = disk, ActiveLayer = active,
+        RunDirectory = RunDirectoryOf(id), UserId = userId, Cgroup = group,
+    };
+
+    private void Free(VmmSpec spec)
+    {
+        if (Directory.Exists(spec.RunDirectory))
+            Directory.Delete(spec.RunDirectory, recursive: true);
+        // The kernel needs a moment to take an ended process out of its groups.
+        for (var i = 0; i < 100 && !spec.Cgroup.TryRemove(); i++)
+            Thread.Sleep(1);
+        lock (_lock)
+            _userIds.Remove(spec.UserId);
+    }
+
+    // Random, so that two engines of one host do not meet.
+    private int TakeUserId()
+    {
+        lock (_lock)
+        {
+            while (true)
+            {
+                var id = _options.FirstUserId + Random.Shared.Next(UserIds);
+                if (_userIds.Add(id))
+                    return id;
+            }
+        }
+    }
+
+    private static long EmptyLengthOf(MachineShape shape) => Qcow2Image.EmptyLength(shape.DiskBytes);
+}

@@ -1,0 +1,38 @@
+using Mitos.Engine.Generations;
+
+namespace Mitos.Engine.Sandboxes;
+
+/// <summary>The journal of a sandbox: what is needed to show it, and to adopt its machine after a restart of the engine.</summary>
+public sealed record SandboxRecord
+{
+    public required string Id { get; init; }
+    public string? Name { get; init; }
+    public required SandboxState State { get; init; }
+    public required string Template { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? StoppedAt { get; init; }
+    public string? StopReason { get; init; }
+    public required IReadOnlyList<string> Lineage { get; init; }
+    public string? ForkId { get; init; }
+    public int? ForkIndex { get; init; }
+    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+    public required IReadOnlyDictionary<string, string> Metadata { get; init; }
+    public required string AccessToken { get; init; }
+    public required MachineRecord Machine { get; init; }
+}
+
+/// <summary>The machine of a sandbox.</summary>
+public sealed record MachineRecord
+{
+    public required string VmmId { get; init; }
+    public required int Pid { get; init; }
+    /// <summary>Clock ticks since boot; tells a recycled pid.</summary>
+    public required ulong StartTime { get; init; }
+    public required int UserId { get; init; }
+    public required GenerationRecord Generation { get; init; }
+    /// <summary>Frozen layers of its disk, the lowest first.</summary>
+    public required IReadOnlyList<string> Frozen { get; init; }
+    public required string Active { get; init; }
+    /// <summary>An empty layer that was added and may have become active by a fork that was cut off.</summary>
+    public string? Next { get; init; }
+}
