@@ -23,7 +23,7 @@ public sealed class ShellPool(MachineHost host, int warm, TimeProvider time) : I
         {
             if (!shell.Vmm.Process.HasExited)
                 return shell;
-            _ = shell.DisposeAsync();
+            _ = shell.DisposeAsync().AsTask();
         }
         return null;
     }
