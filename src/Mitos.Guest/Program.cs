@@ -1,1 +1,34 @@
-return 0;
+using Mitos.Guest;
+using Mitos.Guest.Boot;
+using Mitos.Guest.Loop;
+using Mitos.Guest.Native;
+using Mitos.Guest.Sessions;
+
+// As process 1: boots the guest and serves its host. With `--listen SOCKET [--root DIR]`: an ordinary process, for tests.
+if (args is ["--listen", var socket, ..])
+{
+    _ = Libc.Prctl(36 /* PR_SET_CHILD_SUBREAPER */, 1, 0, 0, 0);
+    var listening = new EventLoop();
+    var root = args is [_, _, "--root", var directory] ? directory : Path.GetTempPath();
+    _ = new Agent(listening, new SocketTransport(listening, socket), root);
+    listening.Run();
+}
+if (Environment.ProcessId != 1)
+{
+    Console.Error.WriteLine("mitos-guest is process 1 of a Mitos machine. Elsewhere: mitos-guest --listen SOCKET [--root DIRECTORY]");
+    return 1;
+}
+try
+{
+    Init.Run();
+    var loop = new EventLoop();
+    _ = new Agent(loop, new SerialPort(loop), root: "");
+    Init.Say("agent ready");
+    loop.Run();
+}
+catch (Exception e)
+{
+    Init.Say($"cannot go on: {e.Message}");
+    PowerOff.Now();
+}
+return 1;

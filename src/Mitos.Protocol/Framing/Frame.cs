@@ -13,13 +13,13 @@ public readonly ref struct Frame(ulong session, uint id, MessageType type, ReadO
     internal const int HeaderLength = 13, TrailerLength = 4, MaxLength = HeaderLength + MaxPayload + TrailerLength;
 
     /// <summary>The connection that it belongs to; chosen by the host at each connect.</summary>
-    public readonly ulong Session = session;
+    public ulong Session { get; } = session;
 
     /// <summary>The request that it is, or answers; the subscription for events.</summary>
-    public readonly uint Id = id;
+    public uint Id { get; } = id;
 
-    public readonly MessageType Type = type;
+    public MessageType Type { get; } = type;
 
     /// <summary>Valid until the reader is used again.</summary>
-    public readonly ReadOnlySpan<byte> Payload = payload;
+    public ReadOnlySpan<byte> Payload { get; } = payload;
 }

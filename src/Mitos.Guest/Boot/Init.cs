@@ -1,0 +1,113 @@
+using Mitos.Guest.Native;
+
+namespace Mitos.Guest.Boot;
+
+/// <summary>
+/// Process 1: from an initramfs with nothing but this binary and kernel modules to a root file system of the template's,
+/// which needs nothing of ours in it.
+/// </summary>
+internal static unsafe class Init
+{
+    private const nuint NoSuid = 2, NoDev = 4, NoExec = 8, Move = 8192;
+    private const string Modules = "/lib/mitos/modules";
+
+    public static void Run()
+    {
+        Mount("devtmpfs", "/dev", "devtmpfs", NoSuid);
+        Mount("proc", "/proc", "proc", NoSuid | NoDev | NoExec);
+        Mount("sysfs", "/sys", "sysfs", NoSuid | NoDev | NoExec);
+        LoadModules();
+        var commandLine = File.ReadAllText("/proc/cmdline").Trim().Split(' ');
+        var disk = Option(commandLine, "mitos.root") ?? "/dev/vda";
+        AwaitDevice(disk);
+        Mount(disk, "/newroot", "ext4", 0x400 /* MS_NOATIME */);
+        foreach (var folder in (string[])["/dev", "/proc", "/sys"])
+        {
+            _ = Libc.Mkdir("/newroot" + folder, 0x1ED);
+            Check(Libc.Mount(folder, "/newroot" + folder, null, Move, null), "move " + folder);
+        }
+        Check(Libc.Chdir("/newroot"), "chdir");
+        Check(Libc.Mount(".", "/", null, Move, null), "move the root");
+        Check(Libc.Chroot("."), "chroot");
+        Check(Libc.Chdir("/"), "chdir");
+        Mount("tmpfs", "/run", "tmpfs", NoSuid | NoDev, "mode=755");
+        Mount("devpts", "/dev/pts", "devpts", NoSuid | NoExec, "gid=5,mode=620,ptmxmode=666");
+        Mount("tmpfs", "/dev/shm", "tmpfs", NoSuid | NoDev);
+        Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", NoSuid | NoDev | NoExec);
+        Links();
+        Network.Up("lo");
+        if (Option(commandLine, "mitos.net") is { } mode)
+            Network.Configure(mode);
+        Say("root file system ready");
+    }
+
+    /// <summary>A line for the console, which <c>mitos logs</c> shows.</summary>
+    public static void Say(string text)
+    {
+        var fd = Libc.Open("/dev/console", 1 | 0x100 | 0x80000, 0);
+        if (fd < 0)
+            return;
+        var bytes = global::System.Text.Encoding.UTF8.GetBytes("mitos: " + text + "\n");
+        fixed (byte* data = bytes)
+            _ = Libc.Write(fd, data, (nuint)bytes.Length);
+        _ = Libc.Close(fd);
+    }
+
+    private static void LoadModules()
+    {
+        foreach (var path in File.ReadLines(Modules))
+        {
+            var fd = Libc.Open(path, 0x80000, 0);
+            if (fd < 0)
+                throw new InvalidOperationException($"kernel module {path} is missing");
+            ReadOnlySpan<byte> none = "\0"u8;
+            fixed (byte* options = none)
+            {
+                if (Libc.Syscall(313 /* finit_module */, fd, (nint)options, 0, 0, 0) != 0 && Libc.LastError != Errno.EEXIST)
+                    throw new InvalidOperationException($"kernel module {path}: {Errno.Describe(Libc.LastError)}");
+            }
+            _ = Libc.Close(fd);
+        }
+    }
+
+    // The disk is found by a kernel thread; only at boot, and for 10 s at most.
+    private static void AwaitDevice(string path)
+    {
+        for (var i = 0; i < 1000 && !File.Exists(path); i++)
+            Thread.Sleep(10);
+        if (!File.Exists(path))
+            throw new InvalidOperationException($"the disk {path} did not appear");
+    }
+
+    private static void Links()
+    {
+        foreach (var (name, target) in ((string, string)[])[("/dev/fd", "/proc/self/fd"), ("/dev/stdin", "/proc/self/fd/0"), ("/dev/stdout", "/proc/self/fd/1"), ("/dev/stderr", "/proc/self/fd/2")])
+        {
+            if (!File.Exists(name))
+                File.CreateSymbolicLink(name, target);
+        }
+    }
+
+    private static void Mount(string source, string target, string type, nuint flags, string? data = null)
+    {
+        _ = Libc.Mkdir(target, 0x1ED);
+        if (Libc.Mount(source, target, type, flags, data) != 0 && type != "cgroup2")
+            throw new InvalidOperationException($"mount of {target}: {Errno.Describe(Libc.LastError)}");
+    }
+
+    private static string? Option(string[] commandLine, string name)
+    {
+        foreach (var word in commandLine)
+        {
+            if (word.StartsWith(name + "=", StringComparison.Ordinal))
+                return word[(name.Length + 1)..];
+        }
+        return null;
+    }
+
+    private static void Check(int result, string what)
+    {
+        if (result != 0)
+            throw new InvalidOperationException($"{what}: {Errno.Describe(Libc.LastError)}");
+    }
+}
