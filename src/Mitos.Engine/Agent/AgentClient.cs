@@ -1,4 +1,133 @@
+using Mitos.Protocol.Messages;
+
 namespace Mitos.Engine.Agent;
 
-/// <summary>Placeholder until the agent client is merged.</summary>
-public sealed class AgentClient;
+/// <summary>The agent of one machine. Connects at the first use and again whenever the stream breaks, unseen by its users.</summary>
+public sealed class AgentClient : IAsyncDisposable
+{
+    private readonly AgentConnection _connection;
+
+    /// <param name="connect">Opens a fresh stream to the machine's agent.</param>
+    /// <param name="subject">Names the machine in messages, for example <c>sandbox iabc</c>.</param>
+    public AgentClient(Func<CancellationToken, ValueTask<Stream>> connect, string subject)
+    {
+        _connection = new AgentConnection(connect, subject);
+        Files = new AgentFiles(_connection);
+    }
+
+    public AgentFiles Files { get; }
+
+    /// <summary>Waits until the agent has answered.</summary>
+    /// <exception cref="AgentException">Unsupported: it speaks another version. Internal: the machine is gone.</exception>
+    public Task<AgentFacts> ConnectAsync(CancellationToken cancellationToken) => _connection.ConnectAsync(cancellationToken);
+
+    /// <summary>Makes the machine itself. Only after this it may be handed out.</summary>
+    /// <exception cref="AgentException">A step or a hook failed; the machine must be destroyed.</exception>
+    public Task HandshakeAsync(ForkIdentity identity, CancellationToken cancellationToken) =>
+        _connection.RequestAsync(MessageType.Handshake, writer => writer
+            .Text(identity.SandboxId).Text(identity.ForkId).Number(identity.Index).Raw(identity.Entropy)
+            .Signed((DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100)
+            .Text(identity.Hostname).Text(identity.MachineId).Text(identity.Token).Map(identity.Environment), cancellationToken);
+
+    public Task PingAsync(CancellationToken cancellationToken) => _connection.RequestAsync(MessageType.Ping, _ => { }, cancellationToken);
+
+    /// <summary>Starts a process and takes its output from the beginning.</summary>
+    /// <exception cref="AgentException">NotFound (command, user, directory), InvalidArgument, PermissionDenied.</exception>
+    public async Task<AgentProcess> StartAsync(ProcessSpec spec, CancellationToken cancellationToken)
+    {
+        await _connection.RequestAsync(MessageType.Start, writer =>
+        {
+            spec.Key.Write(writer);
+            writer.Texts(spec.Argv.ToList()).Text(spec.Directory).Map(spec.Environment).Text(spec.User)
+                .Number((spec.Stdin ? 1 : 0) | (spec.Terminal is null ? 0 : 2))
+                .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)spec.Timeout.TotalMilliseconds);
+        }, cancellationToken);
+        return await AttachAsync(spec.Key, 0, 0, cancellationToken);
+    }
+
+    /// <summary>Takes the output of a process from given offsets on, or from the oldest byte that is still there.</summary>
+    /// <exception cref="AgentException">NotFound.</exception>
+    public async Task<AgentProcess> AttachAsync(ProcessKey key, ulong stdoutFrom, ulong stderrFrom, CancellationToken cancellationToken)
+    {
+        var id = _connection.NextId();
+        var process = new AgentProcess(_connection, id, key, stdoutFrom, stderrFrom);
+        _connection.Subscribe(id, process);
+        try
+        {
+            var attach = process.AttachPayload();
+            var answer = await _connection.RequestAsync(MessageType.Attach, writer => writer.Raw(attach), cancellationToken, id);
+            process.Pid = new WireReader(answer).Int32();
+            return process;
+        }
+        catch
+        {
+            _connection.Unsubscribe(id);
+            throw;
+        }
+    }
+
+    /// <summary>The processes that were started through the agent and not forgotten.</summary>
+    public async Task<IReadOnlyList<ProcessInfo>> ListProcessesAsync(CancellationToken cancellationToken)
+    {
+        var answer = await _connection.RequestAsync(MessageType.ListProcesses, _ => { }, cancellationToken);
+        return Read(new WireReader(answer));
+
+        static List<ProcessInfo> Read(WireReader reader)
+        {
+            var list = new List<ProcessInfo>();
+            for (var count = reader.Count(); count > 0 && !reader.Failed; count--)
+            {
+                var key = ProcessKey.Read(reader.Raw(ProcessKey.Length));
+                var (pid, argv, directory, user) = (reader.Int32(), reader.Texts(), reader.Text(), reader.Text());
+                var started = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(reader.Signed(), 0, 253402300799999));
+                var (ended, code, signal) = (reader.Flag(), reader.Int32(), reader.Int32());
+                list.Add(new ProcessInfo(key, pid, argv, directory, user, started, ended ? new ProcessExit(code, signal) : null));
+            }
+            return list;
+        }
+    }
+
+    /// <summary>Frees what the guest keeps of a process that has ended.</summary>
+    /// <exception cref="AgentException">NotFound; FailedPrecondition when it still runs.</exception>
+    public Task ForgetAsync(ProcessKey key, CancellationToken cancellationToken) => _connection.RequestAsync(MessageType.Forget, key.Write, cancellationToken);
+
+    /// <summary>Signals a process that was started through the agent.</summary>
+    /// <exception cref="AgentException">NotFound; FailedPrecondition when it has ended.</exception>
+    public Task SignalAsync(ProcessKey key, int signal, bool group, CancellationToken cancellationToken) =>
+        _connection.RequestAsync(MessageType.Signal, writer =>
+        {
+            key.Write(writer);
+            writer.Number(signal).Flag(group);
+        }, cancellationToken);
+
+    public async Task<GuestMetrics> GetMetricsAsync(CancellationToken cancellationToken)
+    {
+        var answer = await _connection.RequestAsync(MessageType.Metrics, _ => { }, cancellationToken);
+        var reader = new WireReader(answer);
+        return new GuestMetrics(reader.Int32(), TimeSpan.FromMicroseconds((long)reader.Number()), (long)reader.Number(), (long)reader.Number(),
+            (long)reader.Number(), (long)reader.Number(), reader.Int32(), TimeSpan.FromMilliseconds((long)reader.Number()));
+    }
+
+    /// <summary>Settles the guest before its machine is frozen as a template.</summary>
+    public Task FreezeAsync(CancellationToken cancellationToken) => _connection.RequestAsync(MessageType.Freeze, _ => { }, cancellationToken);
+
+    /// <summary>Writes the guest's dirty file data to its disk.</summary>
+    public Task SyncAsync(CancellationToken cancellationToken) => _connection.RequestAsync(MessageType.Sync, _ => { }, cancellationToken);
+
+    /// <param name="mode"><c>slirp</c> or <c>off</c>.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    public Task ConfigureNetworkAsync(string mode, CancellationToken cancellationToken) =>
+        _connection.RequestAsync(MessageType.ConfigureNetwork, writer => writer.Text(mode), cancellationToken);
+
+    /// <summary>Asks the guest to end; its machine's process ends soon after.</summary>
+    public Task PowerOffAsync(CancellationToken cancellationToken) => _connection.RequestAsync(MessageType.PowerOff, _ => { }, cancellationToken);
+
+    /// <summary>The machine has ended: whoever waits gets an error now.</summary>
+    public void Fail(Exception reason) => _connection.Fail(reason);
+
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+}
+
+/// <summary>What the guest's kernel says of its load. Sizes in bytes.</summary>
+public sealed record GuestMetrics(
+    int CpuCount, TimeSpan CpuUsed, long MemoryTotalBytes, long MemoryAvailableBytes, long DiskTotalBytes, long DiskUsedBytes, int Processes, TimeSpan Uptime);

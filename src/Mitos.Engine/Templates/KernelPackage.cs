@@ -1,0 +1,92 @@
+using System.Text.RegularExpressions;
+using Mitos.Engine.Errors;
+
+namespace Mitos.Engine.Templates;
+
+/// <summary>
+/// Debian's cloud kernel: downloaded and unpacked, not installed. Its uncompressed ELF is the LZ4 part of vmlinuz, which a
+/// PVH boot enters directly.
+/// </summary>
+internal sealed partial class KernelPackage(string cacheDirectory)
+{
+    // In the order in which they are loaded, each after those that it needs.
+    private static readonly string[] Modules =
+    [
+        "virtio_ring", "virtio", "virtio_mmio", "virtio_console", "virtio_blk", "failover", "net_failover", "virtio_net",
+        "crc16", "mbcache", "crc32c_generic", "jbd2", "ext4", "overlay",
+    ];
+
+    /// <summary>Finds the kernel in the cache, or fetches it.</summary>
+    /// <returns>Path of the ELF, paths of the modules in order, and the package's name and version.</returns>
+    /// <exception cref="SandboxException">FailedPrecondition: the package cannot be had.</exception>
+    public async Task<Kernel> GetAsync(Action<string> line, CancellationToken cancellationToken)
+    {
+        var package = await FindPackageAsync(line, cancellationToken);
+        var final = Path.Combine(cacheDirectory, "kernel-" + package.Replace('=', '-').Replace(':', '-'));
+        if (!Directory.Exists(final))
+        {
+            var draft = final + $".draft-{Environment.ProcessId}";
+            Directory.CreateDirectory(draft);
+            try
+            {
+                await FetchAsync(package, draft, line, cancellationToken);
+                Directory.Move(draft, final);
+            }
+            catch
+            {
+                Directory.Delete(draft, recursive: true);
+                throw;
+            }
+        }
+        return new Kernel(Path.Combine(final, "vmlinux"), Modules.Select(name => Path.Combine(final, "modules", name + ".ko")).Where(File.Exists).ToList(), package);
+    }
+
+    private static async Task<string> FindPackageAsync(Action<string> line, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            var text = await HostTool.RunAsync("apt-cache", ["show", "--no-all-versions", "linux-image-cloud-amd64"], null, cancellationToken)
+                .ContinueWith(task => task.IsCompletedSuccessfully ? task.Result : "", cancellationToken, TaskContinuationOptions.None, TaskScheduler.Default);
+            if (Depends().Match(text) is { Success: true } match)
+                return $"{match.Groups[1].Value}={match.Groups[2].Value}";
+            if (attempt > 0)
+                throw new SandboxException(ErrorCode.FailedPrecondition, "The package linux-image-cloud-amd64 is not in this host's package lists.", "Add Debian's main component to /etc/apt/sources.list and run `apt-get update`.");
+            await HostTool.RunAsync("apt-get", ["update"], line, cancellationToken);
+        }
+    }
+
+    private static async Task FetchAsync(string package, string directory, Action<string> line, CancellationToken cancellationToken)
+    {
+        await HostTool.RunAsync("apt-get", ["download", package], line, cancellationToken, directory);
+        var archive = Directory.GetFiles(directory, "*.deb").Single();
+        var unpacked = Path.Combine(directory, "unpacked");
+        await HostTool.RunAsync("dpkg-deb", ["-x", archive, unpacked], line, cancellationToken);
+        ExtractKernel(Directory.GetFiles(Path.Combine(unpacked, "boot"), "vmlinuz-*").Single(), Path.Combine(directory, "vmlinux"));
+        Directory.CreateDirectory(Path.Combine(directory, "modules"));
+        foreach (var path in Directory.EnumerateFiles(unpacked, "*.ko", SearchOption.AllDirectories))
+        {
+            if (Modules.Contains(Path.GetFileNameWithoutExtension(path)))
+                File.Copy(path, Path.Combine(directory, "modules", Path.GetFileName(path)));
+        }
+        Directory.Delete(unpacked, recursive: true);
+        File.Delete(archive);
+    }
+
+    private static void ExtractKernel(string vmlinuz, string target)
+    {
+        var image = File.ReadAllBytes(vmlinuz);
+        var start = image.AsSpan().IndexOf((ReadOnlySpan<byte>)[0x02, 0x21, 0x4C, 0x18]); // LZ4's legacy frame
+        if (start < 0)
+            throw new SandboxException(ErrorCode.Unsupported, $"{vmlinuz} is not compressed with LZ4, as Debian 12's kernel is.", "Use Debian 12's linux-image-cloud-amd64.");
+        using var file = File.Create(target);
+        Lz4Legacy.Decode(image.AsSpan(start + 4), file);
+        if (file.Length < 1 << 20)
+            throw new SandboxException(ErrorCode.Unsupported, $"{vmlinuz} holds no kernel that could be unpacked.");
+    }
+
+    [GeneratedRegex(@"Depends: (linux-image-\S+-cloud-amd64) \(= ([^)]+)\)")]
+    private static partial Regex Depends();
+}
+
+/// <summary>A kernel that machines boot.</summary>
+internal sealed record Kernel(string Image, IReadOnlyList<string> Modules, string Package);
