@@ -66,7 +66,7 @@ public sealed class MachineHost
         return machine;
     }
 
-    internal static string RecordPath(string runDirectory) => Path.Combine(runDirectory, "pid");
+    internal static string PidPath(string runDirectory) => Path.Combine(runDirectory, "pid");
 
     internal string RunDirectoryOf(string vmmId) => Path.Combine(RunRoot, vmmId);
 
@@ -97,6 +97,7 @@ public sealed class MachineHost
             group = Cgroup.Create(Cgroups, GroupName(id), new CgroupLimits(shape.MemoryBytes + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
             var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
             var vmm = Driver.Start(spec);
+            File.WriteAllText(PidPath(runDirectory), vmm.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
             return new Machine(this, vmm, spec, generation, emptyLength);
         }
         catch

@@ -60,6 +60,7 @@ public interface IVmm : IDisposable
     void StartFlatten(LayerId active, Deadline deadline);
 
     /// <summary>Whether the copying that was started is over. Running.</summary>
+    /// <exception cref="Errors.VmmException">It failed; the layers are as they were.</exception>
     bool IsFlattened(Deadline deadline);
 
     /// <summary>Drops a copying that is not over; the layers are as they were. Running.</summary>

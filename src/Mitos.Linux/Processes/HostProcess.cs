@@ -44,6 +44,9 @@ public sealed unsafe class HostProcess : IDisposable
         return null;
     }
 
+    /// <summary>Opens whatever process has this number now; null when none has.</summary>
+    public static HostProcess? TryOpenAny(int pid) => TryOpen(pid, ReadStartTime(pid));
+
     /// <summary>Sends a signal. False when the process has already ended.</summary>
     public bool TrySignal(int signal) => Libc.Syscall(SysPidfdSendSignal, (int)_pidfd.DangerousGetHandle(), signal, 0, 0) == 0;
 

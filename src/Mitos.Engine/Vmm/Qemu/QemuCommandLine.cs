@@ -50,9 +50,15 @@ internal static class QemuCommandLine
         // a full host disk is an error inside the guest, not a machine that stops
         arguments.AddRange(["-blockdev", Stack(spec).ToJsonString(), "-device", $"virtio-blk-device,drive={NodeOf(spec.ActiveLayer)},id=disk0,werror=report,rerror=report"]);
         if (spec.Boot is { } boot)
-            arguments.AddRange(["-kernel", boot.Kernel, "-initrd", boot.Initramfs, "-append", KernelCommandLine(boot, tcg)]);
+            {
+            // opened through /proc: that asks for rights on the files, not on the directories above them
+            var first = FirstDiskDescriptor + spec.Disk.Frozen.Length + 2;
+            arguments.AddRange(["-kernel", $"/proc/self/fd/{first}", "-initrd", $"/proc/self/fd/{first + 1}", "-append", KernelCommandLine(boot, tcg)]);
+        }
         else
+        {
             arguments.AddRange(["-incoming", "defer"]);
+        }
         return arguments;
     }
 

@@ -162,6 +162,12 @@ internal sealed class QemuMachine : IVmm
     {
         if (_monitor.Query("query-block-jobs", null, deadline)!.AsArray().Count > 0)
             return false;
+        // A job that failed is gone from the list too: what lies below the active layer tells.
+        var depth = _monitor.Query("query-block", null, deadline)!.AsArray().Select(device => (int?)device!["inserted"]?["backing_file_depth"]).FirstOrDefault(value => value is not null);
+        if (depth != 1)
+            throw new VmmException($"QEMU {Id} could not copy its disk's layers into one; {depth - 1} are left.");
+        foreach (var layer in _frozen) // nodes that were made with the process go by themselves, the others on command
+            TryRun(QmpConnection.Encode("blockdev-del", new JsonObject { ["node-name"] = QemuCommandLine.NodeOf(layer) }), deadline);
         _frozen = [];
         return true;
     }

@@ -1,0 +1,180 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Mitos.Engine.Agent;
+using Mitos.Engine.Capacity;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Generations;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Sandboxes;
+
+namespace Mitos.Engine.Forks;
+
+/// <summary>Forks a running sandbox: one pause, one instant, N children; see docs/fork.md.</summary>
+internal sealed class ForkService(
+    SandboxStore store, GenerationStore generations, Capturer capturer, ShellPool shells, Birth birth, Flattener flattener, HostCapacity capacity, ILogger logger)
+{
+    private const long VmmBytes = 22L << 20, OverlayBytes = 1L << 20;
+
+    /// <summary>Children that are made at a time: their work is the processor's, and waiting for guests leaves some of it free.</summary>
+    private static readonly int ParallelBirths = Environment.ProcessorCount + 1;
+
+    /// <param name="source">The sandbox.</param>
+    /// <param name="spec">How many, and with what.</param>
+    /// <param name="adopt">Takes a child into the books once it has acknowledged.</param>
+    /// <param name="cancellationToken">Heeded until the pause; after it the fork is brought to its end.</param>
+    public async Task<ForkResult> ForkAsync(Sandbox source, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken)
+    {
+        Check(spec);
+        var started = Stopwatch.GetTimestamp();
+        var names = TakeNames(spec);
+        var kept = new HashSet<string>(); // the names of children that live
+        try
+        {
+            var point = await CaptureAsync(source, spec, started, cancellationToken);
+            using (point.Reservation)
+            using (point.Capture)
+            {
+                using var promoted = point.Promote ? await Task.Run(() => Promotion.Promote(point.Capture, point.Machine.Vmm.Memory, generations), CancellationToken.None) : null;
+                var children = await MakeChildrenAsync(source, spec, point, promoted, adopt, started, names);
+                kept.UnionWith(children.Select(child => child.Sandbox?.Name).OfType<string>());
+                shells.Refill(point.Capture.Generation);
+                flattener.Consider(source);
+                return new ForkResult { ForkId = point.ForkId, Source = source.Id, Children = children, Timings = point.Timings with { Total = Stopwatch.GetElapsedTime(started) } };
+            }
+        }
+        catch (Exception e) when (e is VmmException or IOException)
+        {
+            throw new SandboxException(ErrorCode.Internal, $"Sandbox '{source.Id}' could not be forked: {e.Message}", "The source goes on if its machine lives (`mitos inspect`); try again.", e);
+        }
+        finally
+        {
+            foreach (var name in names.OfType<string>().Where(name => !kept.Contains(name)))
+                store.ReleaseName(name);
+        }
+    }
+
+    private async Task<ForkPoint> CaptureAsync(Sandbox source, ForkSpec spec, long started, CancellationToken cancellationToken)
+    {
+        await source.Gate.WaitAsync(cancellationToken);
+        IDisposable? reservation = null;
+        try
+        {
+            var machine = source.RunningMachine("forked");
+            flattener.Cancel(source, machine);
+            var delta = Capturer.ReadPrivateBytes(machine);
+            // Each child gets the delta, or, promoted, shares one image of it: the lesser of the two, and the capture itself.
+            var image = machine.Generation!.Record.ImageBytes + delta;
+            reservation = capacity.Reserve($"A fork of sandbox '{source.Id}' into {spec.Count}",
+                (spec.Count * VmmBytes) + Math.Min(spec.Count * delta, image) + (delta * 5 / 4), spec.Count * OverlayBytes);
+            cancellationToken.ThrowIfCancellationRequested();
+            var (capture, pause) = await Task.Run(() => capturer.Take(machine, () => store.Write(source)), CancellationToken.None);
+            if (pause.Switched)
+                store.Write(source);
+            var point = new ForkPoint(RandomNumberGenerator.GetHexString(12, lowercase: true), machine, capture, reservation, Promotion.Pays(capture, spec.Count), Timings(pause, capture, started));
+            reservation = null;
+            return point;
+        }
+        finally
+        {
+            reservation?.Dispose();
+            source.Gate.Release();
+        }
+    }
+
+    private async Task<ForkChild[]> MakeChildrenAsync(
+        Sandbox source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, long started, IReadOnlyList<string?> names)
+    {
+        var children = new ForkChild[spec.Count];
+        await Parallel.ForAsync(0, spec.Count, new ParallelOptions { MaxDegreeOfParallelism = ParallelBirths }, async (index, _) =>
+        {
+            try
+            {
+                var sandbox = await MakeChildAsync(source, spec, point, promoted, adopt, index, names.ElementAtOrDefault(index));
+                children[index] = new ForkChild { Index = index, Sandbox = sandbox.Describe(), Ready = Stopwatch.GetElapsedTime(started) };
+            }
+            catch (Exception e)
+            {
+                logger.LogWarning(e, "child {Index} of fork {Fork} of sandbox {Id} failed", index, point.ForkId, source.Id);
+                var error = e as SandboxException ?? new SandboxException(ErrorCode.Internal, $"Child {index} of sandbox '{source.Id}' could not be made: {e.Message}", "Fork again for another.", e);
+                children[index] = new ForkChild { Index = index, Error = error, Ready = Stopwatch.GetElapsedTime(started) };
+            }
+        });
+        return children;
+    }
+
+    private async Task<Sandbox> MakeChildAsync(
+        Sandbox source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, int index, string? name)
+    {
+        var machine = await birth.MakeAsync(point.Capture, promoted, null, CancellationToken.None);
+        var id = SandboxId.New();
+        var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
+        try
+        {
+            var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
+            var environment = Merge(source.Record.Environment, spec.Environment);
+            await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), name, point.ForkId, index, token, environment));
+            var record = source.Record with
+            {
+                Id = id.ToString(), Name = name, State = SandboxState.Running, CreatedAt = DateTimeOffset.UtcNow, Lineage = [.. source.Record.Lineage, source.Record.Id],
+                ForkId = point.ForkId, ForkIndex = index, Environment = environment, Metadata = Merge(source.Record.Metadata, spec.Metadata), AccessToken = token,
+                Machine = SandboxStore.Describe(machine), StoppedAt = null, StopReason = null,
+            };
+            return adopt(record, machine, agent);
+        }
+        catch
+        {
+            await agent.DisposeAsync();
+            await machine.DisposeAsync();
+            throw;
+        }
+    }
+
+    private List<string?> TakeNames(ForkSpec spec)
+    {
+        var taken = new List<string?>();
+        try
+        {
+            foreach (var name in spec.Names.Take(spec.Count))
+            {
+                store.TakeName(name);
+                taken.Add(name);
+            }
+            return taken;
+        }
+        catch
+        {
+            taken.ForEach(store.ReleaseName);
+            throw;
+        }
+    }
+
+    private static void Check(ForkSpec spec)
+    {
+        if (spec.Count is < 1 or > ForkSpec.MaxCount)
+            throw SandboxException.Invalid($"A fork into {spec.Count} children is not possible.", $"Use 1 to {ForkSpec.MaxCount}.");
+        SandboxRules.CheckEnvironment(spec.Environment);
+        foreach (var name in spec.Names)
+            SandboxRules.CheckName(name, "sandbox");
+        if (spec.Names.Count > spec.Count)
+            throw SandboxException.Invalid($"There are {spec.Names.Count} names for {spec.Count} children.");
+    }
+
+    private static ForkTimings Timings(PauseSection pause, Capture capture, long started) => new()
+    {
+        Pause = pause.Between(0, 6), Stop = pause.Between(0, 1), FreezeDisk = pause.Between(1, 2), DeviceState = pause.Between(2, 3), List = pause.Between(3, 4),
+        Copy = pause.Between(4, 5), Resume = pause.Between(5, 6), DeltaBytes = capture.DeltaBytes, Prepare = Stopwatch.GetElapsedTime(started, pause.Stamps[0]),
+        Total = TimeSpan.Zero, WarmShells = 0,
+    };
+
+    private static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> below, IReadOnlyDictionary<string, string> above)
+    {
+        var merged = new Dictionary<string, string>(below);
+        foreach (var (key, value) in above)
+            merged[key] = value;
+        return merged;
+    }
+
+    /// <summary>What the pause left, and what goes with it.</summary>
+    private sealed record ForkPoint(string ForkId, Machine Machine, Capture Capture, IDisposable Reservation, bool Promote, ForkTimings Timings);
+}

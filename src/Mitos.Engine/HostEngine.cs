@@ -1,0 +1,123 @@
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
+using Mitos.Engine.Capacity;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Forks;
+using Mitos.Engine.Generations;
+using Mitos.Engine.Hosts;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Recovery;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Templates;
+using Mitos.Engine.Vmm.Qemu;
+using Mitos.Linux.Cgroups;
+using Mitos.Linux.Files;
+
+namespace Mitos.Engine;
+
+/// <summary>The engine of one host. Machines live on when it is disposed or killed; the next one adopts them.</summary>
+public sealed class HostEngine : IHostEngine
+{
+    private readonly EngineOptions _options;
+    private readonly SafeFileHandle _lock;
+    private readonly ShellPool _shells;
+    private readonly SandboxStore _store;
+    private readonly Timer _idle;
+
+    private HostEngine(EngineOptions options, SafeFileHandle stateLock, ISandboxes sandboxes, ITemplates templates, ShellPool shells, SandboxStore store)
+    {
+        _options = options;
+        _lock = stateLock;
+        _shells = shells;
+        _store = store;
+        Sandboxes = sandboxes;
+        Templates = templates;
+        _idle = new Timer(_ => _ = shells.DropIdleAsync(), null, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
+    }
+
+    public ISandboxes Sandboxes { get; }
+
+    public ITemplates Templates { get; }
+
+    /// <summary>Takes the state directory, recovers what an earlier engine left, and is ready.</summary>
+    /// <exception cref="SandboxException">FailedPrecondition: QEMU is missing, not root; Conflict: another engine has the state directory.</exception>
+    public static async Task<HostEngine> StartAsync(EngineOptions options, ILoggerFactory loggers)
+    {
+        if (!Environment.IsPrivilegedProcess)
+            throw new SandboxException(ErrorCode.FailedPrecondition, "The engine needs root: machines get users, cgroups and page tables of their own.", "sudo ./mitos up");
+        var logger = loggers.CreateLogger("Mitos.Engine");
+        var stateLock = TakeLock(options);
+        try
+        {
+            var driverFacts = VmmProbe.Find(options.Accelerator);
+            var layers = new LayerStore(Path.Combine(options.StateDirectory, "layers"));
+            var generations = new GenerationStore(Path.Combine(options.StateDirectory, "generations"), layers);
+            var registry = new TemplateRegistry(Path.Combine(options.StateDirectory, "templates"), generations, layers);
+            generations.DeleteUnused(registry.UsedGenerations);
+            var id = ReadId(options);
+            var host = new MachineHost(options, id, new QemuDriver(driverFacts, layers), layers, CgroupHierarchy.Probe());
+            var shells = new ShellPool(host, options.WarmShells, TimeProvider.System);
+            var capturer = new Capturer(host, options.MaxPause);
+            var birth = new Birth(host, shells);
+            var capacity = new HostCapacity(options);
+            var store = new SandboxStore(Path.Combine(options.StateDirectory, "sandboxes"));
+            var templates = new TemplateService(options, host, generations, registry, new TemplateFreezer(host, generations, capturer), shells, birth);
+            var forks = new ForkService(store, generations, capturer, shells, birth, new Flattener(store, host, logger), capacity, logger);
+            var sandboxes = new SandboxService(store, templates, registry, host, shells, birth, forks, capacity, logger);
+            templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Record.Template == name && sandbox.Machine is not null);
+            await new Recoverer(id, host, generations, store, logger).RunAsync(
+                (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
+            return new HostEngine(options, stateLock, sandboxes, templates, shells, store);
+        }
+        catch
+        {
+            stateLock.Dispose();
+            throw;
+        }
+    }
+
+    public HostFacts ProbeHost() => HostProbe.Run(_options);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _idle.DisposeAsync();
+        await _shells.DisposeAsync();
+        foreach (var sandbox in _store.All)
+        {
+            if (sandbox.Agent is { } agent)
+                await agent.DisposeAsync();
+        }
+        _lock.Dispose();
+    }
+
+    private static SafeFileHandle TakeLock(EngineOptions options)
+    {
+        const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(options.StateDirectory, Private);
+        Directory.CreateDirectory(options.RunDirectory, Private);
+        var path = Path.Combine(options.StateDirectory, "lock");
+        var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        if (FileDescriptors.TryLock(file))
+        {
+            RandomAccess.SetLength(file, 0);
+            RandomAccess.Write(file, System.Text.Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"), 0);
+            return file;
+        }
+        var buffer = new byte[32];
+        var holder = System.Text.Encoding.ASCII.GetString(buffer, 0, RandomAccess.Read(file, buffer, 0)).Trim();
+        file.Dispose();
+        throw new SandboxException(ErrorCode.Conflict, $"The state directory {options.StateDirectory} is in use by process {holder}.", "Use that daemon, end it with `mitos down`, or set MITOS_STATE to another directory.");
+    }
+
+    private static string ReadId(EngineOptions options)
+    {
+        var path = Path.Combine(options.StateDirectory, "engine.json");
+        if (Journal.TryRead(path, EngineJson.Default.EngineRecord) is { } record)
+            return record.Id;
+        var created = new EngineRecord(RandomNumberGenerator.GetHexString(8, lowercase: true));
+        Journal.Write(path, created, EngineJson.Default.EngineRecord);
+        return created.Id;
+    }
+}

@@ -1,0 +1,81 @@
+using Mitos.Engine.Capacity;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Vmm.Qemu;
+using Mitos.Linux.Cgroups;
+using Mitos.Linux.Memory;
+
+namespace Mitos.Engine.Hosts;
+
+/// <summary>Finds out what a host can do, without an engine.</summary>
+public static class HostProbe
+{
+    private static readonly (string Program, string Package)[] Tools =
+    [
+        ("/usr/bin/mmdebstrap", "mmdebstrap"), ("/sbin/mke2fs", "e2fsprogs"), ("/usr/bin/dpkg-deb", "dpkg"), ("/usr/bin/apt-get", "apt"),
+    ];
+
+    /// <summary>Makes every check; none of them fails as a whole.</summary>
+    public static HostFacts Run(EngineOptions options)
+    {
+        var checks = new List<HostCheck>();
+        var (vmm, version, binary, accelerator, reason) = ("qemu", "", "", "", "");
+        try
+        {
+            var facts = VmmProbe.Find(options.Accelerator);
+            (vmm, version, binary, accelerator, reason) = (facts.Name, facts.Version, facts.Binary, facts.Accelerator, facts.AcceleratorReason);
+            checks.Add(new HostCheck("VMM", CheckStatus.Ok, $"{vmm} {version}, {binary}", ""));
+            checks.Add(accelerator == "kvm"
+                ? new HostCheck("accelerator", CheckStatus.Ok, $"kvm: {reason}", "")
+                : new HostCheck("accelerator", CheckStatus.Degraded, $"tcg: {reason}; guests compute 7 to 8 times slower than this host", "Use a host whose KVM runs guests."));
+        }
+        catch (SandboxException e)
+        {
+            checks.Add(new HostCheck("VMM", CheckStatus.Missing, e.Message, e.Remedy));
+        }
+        checks.Add(Environment.IsPrivilegedProcess
+            ? new HostCheck("root", CheckStatus.Ok, "running as root", "")
+            : new HostCheck("root", CheckStatus.Missing, "not running as root: machines need users, cgroups and page tables of their own", "sudo ./mitos …"));
+        checks.Add(File.Exists("/proc/self/pagemap")
+            ? new HostCheck("pagemap", CheckStatus.Ok, "/proc/PID/pagemap is there", "")
+            : new HostCheck("pagemap", CheckStatus.Missing, "/proc/PID/pagemap is missing", "Use a kernel with CONFIG_PROC_PAGE_MONITOR."));
+        checks.Add(PageMap.HasScan
+            ? new HostCheck("PAGEMAP_SCAN", CheckStatus.Ok, "the ioctl is there: listing a delta costs O(delta)", "")
+            : new HostCheck("PAGEMAP_SCAN", CheckStatus.Degraded, "the ioctl is missing: listing a delta costs O(memory), 1.3 ms/GiB", "Use Linux 6.7 or later."));
+        checks.Add(Cgroups());
+        checks.Add(File.Exists("/proc/self/ns/user")
+            ? new HostCheck("user namespaces", CheckStatus.Ok, "there", "")
+            : new HostCheck("user namespaces", CheckStatus.Degraded, "this kernel has none; they are not used yet", ""));
+        foreach (var (program, package) in Tools.Where(tool => !File.Exists(tool.Program) && !File.Exists("/usr" + tool.Program)))
+            checks.Add(new HostCheck(Path.GetFileName(program), CheckStatus.Missing, $"{program} is missing; templates cannot be built", $"apt-get install -y {package}"));
+        var available = HostCapacity.ReadMemoryAvailable();
+        checks.Add(available >= 2L << 30
+            ? new HostCheck("memory", CheckStatus.Ok, $"{available >> 20} MiB available", "")
+            : new HostCheck("memory", CheckStatus.Degraded, $"only {available >> 20} MiB available", "End other programs, or use a larger host."));
+        var disk = FreeDisk(options.StateDirectory);
+        checks.Add(disk >= 6L << 30
+            ? new HostCheck("disk", CheckStatus.Ok, $"{disk >> 20} MiB free for {options.StateDirectory}", "")
+            : new HostCheck("disk", CheckStatus.Degraded, $"only {disk >> 20} MiB free for {options.StateDirectory}; a template needs about 3 GiB while it is built", "Free space, or set MITOS_STATE to a larger disk."));
+        return new HostFacts
+        {
+            Vmm = vmm, VmmVersion = version, VmmBinary = binary, Accelerator = accelerator, AcceleratorReason = reason,
+            Kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim(), CpuModel = HostCpu.Model(), CpuCount = Environment.ProcessorCount,
+            MemoryBytes = HostCapacity.ReadMemoryTotal(), MemoryAvailableBytes = available, DiskAvailableBytes = disk,
+            StateDirectory = options.StateDirectory, Checks = checks,
+        };
+    }
+
+    private static HostCheck Cgroups()
+    {
+        var found = CgroupHierarchy.Probe();
+        return found.Missing.Count == 0
+            ? new HostCheck("cgroups", CheckStatus.Ok, $"version {found.Version}, with memory, cpu and pids", "")
+            : new HostCheck("cgroups", CheckStatus.Degraded, $"version {found.Version}; missing: {string.Join(", ", found.Missing)}: machines are not limited there", "Boot with the controllers enabled (cgroup_enable=memory), or mount cgroup2.");
+    }
+
+    private static long FreeDisk(string path)
+    {
+        while (!Directory.Exists(path))
+            path = Path.GetDirectoryName(path) ?? "/";
+        return new DriveInfo(path).AvailableFreeSpace;
+    }
+}

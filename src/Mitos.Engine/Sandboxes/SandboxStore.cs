@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Recovery;
+
+namespace Mitos.Engine.Sandboxes;
+
+/// <summary>All sandboxes of this host, and their journals: one small file each.</summary>
+internal sealed class SandboxStore
+{
+    private readonly string _directory;
+    private readonly ConcurrentDictionary<SandboxId, Sandbox> _sandboxes = new();
+    private readonly HashSet<string> _names = [];
+
+    public SandboxStore(string directory)
+    {
+        _directory = directory;
+        Directory.CreateDirectory(directory);
+    }
+
+    public IReadOnlyList<Sandbox> All => _sandboxes.Values.OrderBy(sandbox => sandbox.Record.CreatedAt).ThenBy(sandbox => sandbox.Record.ForkIndex).ToList();
+
+    /// <summary>The records on disk; unreadable files are left alone and named.</summary>
+    public IEnumerable<SandboxRecord> ReadJournals(Action<string> unreadable)
+    {
+        foreach (var path in Directory.EnumerateFiles(_directory, "*.json"))
+        {
+            if (Journal.TryRead(path, EngineJson.Default.SandboxRecord) is { } record)
+                yield return record;
+            else
+                unreadable(path);
+        }
+    }
+
+    /// <summary>Takes a name until <see cref="ReleaseName"/>.</summary>
+    /// <exception cref="SandboxException">Conflict.</exception>
+    public void TakeName(string? name)
+    {
+        if (name is null)
+            return;
+        lock (_names)
+        {
+            if (!_names.Add(name))
+                throw new SandboxException(ErrorCode.Conflict, $"There is a sandbox named '{name}' already.", $"Choose another name, or remove it with `mitos rm {name}`.");
+        }
+    }
+
+    public void ReleaseName(string? name)
+    {
+        if (name is null)
+            return;
+        lock (_names)
+            _names.Remove(name);
+    }
+
+    public void Add(Sandbox sandbox)
+    {
+        Write(sandbox);
+        _sandboxes[sandbox.Id] = sandbox;
+    }
+
+    /// <summary>Writes the journal as the record and the machine are now.</summary>
+    public void Write(Sandbox sandbox)
+    {
+        if (sandbox.Machine is { } machine)
+            sandbox.Record = sandbox.Record with { Machine = Describe(machine) };
+        Journal.Write(PathOf(sandbox.Id), sandbox.Record, EngineJson.Default.SandboxRecord);
+    }
+
+    public void Remove(Sandbox sandbox)
+    {
+        File.Delete(PathOf(sandbox.Id));
+        _sandboxes.TryRemove(sandbox.Id, out _);
+        ReleaseName(sandbox.Record.Name);
+    }
+
+    /// <exception cref="SandboxException">NotFound.</exception>
+    public Sandbox Get(SandboxId id) => _sandboxes.GetValueOrDefault(id) ?? throw SandboxException.NotFound("sandbox", id.ToString(), "`mitos ls` lists the sandboxes.");
+
+    /// <inheritdoc cref="ISandboxes.Find"/>
+    public Sandbox Find(string idOrName)
+    {
+        if (SandboxId.TryParse(idOrName, out var id) && _sandboxes.TryGetValue(id, out var found))
+            return found;
+        var all = All;
+        if (all.FirstOrDefault(sandbox => sandbox.Record.Name == idOrName) is { } named)
+            return named;
+        var matches = idOrName.Length > 0 ? all.Where(sandbox => sandbox.Record.Id.StartsWith(idOrName, StringComparison.Ordinal)).ToList() : [];
+        if (matches.Count == 1)
+            return matches[0];
+        var shown = idOrName.Length <= 80 ? idOrName : idOrName[..80] + "…";
+        if (matches.Count > 1)
+            throw new SandboxException(ErrorCode.Conflict, $"'{shown}' is the beginning of {matches.Count} ids.", "Give more of it: " + string.Join(", ", matches.Take(5).Select(match => match.Record.Id)));
+        var known = all.SelectMany(sandbox => sandbox.Record.Name is { } name ? new[] { sandbox.Record.Id, name } : [sandbox.Record.Id]);
+        throw SandboxException.NotFound("sandbox", shown, Nearest.Suggest(shown, known) ?? "`mitos ls` lists the sandboxes.");
+    }
+
+    public static MachineRecord Describe(Machine machine) => new()
+    {
+        VmmId = machine.Spec.Id, Pid = machine.Vmm.Process.Id, StartTime = machine.Vmm.Process.StartTime, UserId = machine.Spec.UserId,
+        Generation = machine.Generation!.Record, Frozen = machine.Disk.Frozen.Select(layer => layer.ToString()).ToList(),
+        Active = machine.ActiveLayer.ToString(), Next = machine.NextLayer?.ToString(),
+    };
+
+    private string PathOf(SandboxId id) => Path.Combine(_directory, id + ".json");
+}

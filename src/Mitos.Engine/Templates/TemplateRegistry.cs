@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Generations;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Recovery;
+using Mitos.Engine.Sandboxes;
+
+namespace Mitos.Engine.Templates;
+
+/// <summary>The templates of this host: names, and the generations made from them. One file each, replaced as a whole.</summary>
+public sealed class TemplateRegistry
+{
+    private readonly string _directory;
+    private readonly GenerationStore _generations;
+    private readonly LayerStore _layers;
+    private readonly ConcurrentDictionary<string, TemplateRecord> _records = new();
+
+    public TemplateRegistry(string directory, GenerationStore generations, LayerStore layers)
+    {
+        _directory = directory;
+        _generations = generations;
+        _layers = layers;
+        Directory.CreateDirectory(directory);
+        foreach (var path in Directory.EnumerateFiles(directory, "*.json"))
+        {
+            if (Journal.TryRead(path, EngineJson.Default.TemplateRecord) is { } record)
+                _records[Path.GetFileNameWithoutExtension(path)] = record;
+        }
+        foreach (var record in _records.Values)
+            _layers.Acquire(_generations.Read(record.Generation).Layers.Select(LayerId.Parse));
+    }
+
+    /// <summary>All, also the shapes that were made of <c>base</c> on demand.</summary>
+    public IReadOnlyCollection<TemplateRecord> All => [.. _records.Values];
+
+    public IReadOnlySet<string> UsedGenerations => _records.Values.Select(record => record.Generation).ToHashSet();
+
+    public TemplateRecord? TryGet(string name) => _records.GetValueOrDefault(name);
+
+    /// <exception cref="SandboxException">NotFound, with the nearest name.</exception>
+    public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name,
+        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {name}` makes one.");
+
+    public GenerationRecord GenerationOf(TemplateRecord template) => _generations.Read(template.Generation);
+
+    /// <summary>Writes a template; the one of that name before it goes.</summary>
+    public void Put(TemplateRecord record)
+    {
+        _layers.Acquire(_generations.Read(record.Generation).Layers.Select(LayerId.Parse));
+        var old = TryGet(record.Name);
+        Journal.Write(PathOf(record.Name), record, EngineJson.Default.TemplateRecord);
+        _records[record.Name] = record;
+        if (old is not null)
+            Forget(old);
+    }
+
+    public void Remove(TemplateRecord record)
+    {
+        File.Delete(PathOf(record.Name));
+        if (_records.TryRemove(record.Name, out _))
+            Forget(record);
+    }
+
+    private void Forget(TemplateRecord record)
+    {
+        var layers = _generations.Read(record.Generation).Layers.Select(LayerId.Parse).ToList();
+        _generations.Delete(record.Generation);
+        _layers.Release(layers);
+    }
+
+    private string PathOf(string name) => Path.Combine(_directory, name + ".json");
+}

@@ -1,0 +1,269 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Mitos.Engine.Agent;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Forks;
+using Mitos.Engine.Generations;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Vmm;
+using Mitos.Linux.Memory;
+using Mitos.Protocol.Messages;
+
+namespace Mitos.Engine.Templates;
+
+/// <summary>Builds, lists and removes templates.</summary>
+internal sealed class TemplateService(
+    EngineOptions options, MachineHost host, GenerationStore generations, TemplateRegistry registry, TemplateFreezer freezer, ShellPool shells, Birth birth) : ITemplates
+{
+    /// <summary>Shape of <c>base</c>, and the default of what is built on it.</summary>
+    public static readonly MachineShape DefaultShape = new(1, 512, RootFileSystem.DiskMiB);
+
+    private static readonly TimeSpan BootLimit = TimeSpan.FromMinutes(3);
+    private readonly SemaphoreSlim _building = new(1);
+
+    /// <summary>How many living sandboxes use a template; set by the engine.</summary>
+    public Func<string, int> CountSandboxes { get; set; } = _ => 0;
+
+    public async Task<TemplateInfo> BuildAsync(BuildTemplateSpec spec, IProgress<BuildProgress> progress, CancellationToken cancellationToken)
+    {
+        Validate(spec);
+        await _building.WaitAsync(cancellationToken);
+        try
+        {
+            var record = spec.From is null
+                ? await BuildBaseAsync(spec, progress, cancellationToken)
+                : await BuildOnAsync(spec, registry.Get(spec.From), progress, cancellationToken);
+            return Describe(record);
+        }
+        catch (Exception e) when (e is AgentException or VmmException or IOException)
+        {
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{spec.Name}' could not be built: {e.Message}", "Run the build again; `mitos doctor` checks this host.", e);
+        }
+        finally
+        {
+            _building.Release();
+        }
+    }
+
+    public IReadOnlyList<TemplateInfo> List() =>
+        registry.All.Where(record => !record.Name.Contains('@')).OrderBy(record => record.Name, StringComparer.Ordinal).Select(Describe).ToList();
+
+    public TemplateInfo Get(string name) => Describe(registry.Get(name));
+
+    public async Task RemoveAsync(string name, CancellationToken cancellationToken)
+    {
+        var record = registry.Get(name);
+        await _building.WaitAsync(cancellationToken);
+        try
+        {
+            if (CountSandboxes(name) is > 0 and var count)
+                throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {count} sandboxes.", "Remove them first: `mitos ls` shows them.");
+            if (registry.All.FirstOrDefault(other => other.From == name) is { } child)
+                throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{child.Name}' is built on '{name}'.", $"Remove it first: `mitos template rm {child.Name}`.");
+            foreach (var variant in registry.All.Where(other => other.Name == name || other.Name.StartsWith(name + "@", StringComparison.Ordinal)))
+            {
+                await shells.DropAsync(variant.Generation);
+                registry.Remove(variant);
+            }
+        }
+        finally
+        {
+            _building.Release();
+        }
+    }
+
+    /// <summary>The generation of a template in a shape, made once where only <c>base</c> can make it. The caller disposes it.</summary>
+    /// <exception cref="SandboxException">NotFound; Unsupported: another shape than a built template's; FailedPrecondition: damaged.</exception>
+    public async Task<Generation> OpenAsync(string name, int? cpuCount, int? memoryMiB, CancellationToken cancellationToken)
+    {
+        var record = registry.Get(name);
+        var shape = registry.GenerationOf(record).Shape;
+        var wanted = shape with { CpuCount = cpuCount ?? shape.CpuCount, MemoryMiB = memoryMiB ?? shape.MemoryMiB };
+        if (wanted != shape)
+        {
+            if (record.From is not null)
+            {
+                throw new SandboxException(ErrorCode.Unsupported,
+                    $"The template '{name}' was frozen running with {shape.CpuCount} cpu and {shape.MemoryMiB} MiB; a running machine keeps its shape.",
+                    $"Build it with the shape that you want: `mitos template build {name} --cpu {wanted.CpuCount} --memory {wanted.MemoryMiB} …`.");
+            }
+            record = await VariantAsync(wanted, cancellationToken);
+        }
+        return await Task.Run(() => generations.Open(record.Generation, host.Driver.Facts.Fingerprint), cancellationToken);
+    }
+
+    private static string VariantName(MachineShape shape) => shape == DefaultShape ? "base" : $"base@{shape.CpuCount}x{shape.MemoryMiB}";
+
+    private async Task<TemplateRecord> VariantAsync(MachineShape shape, CancellationToken cancellationToken)
+    {
+        await _building.WaitAsync(cancellationToken);
+        try
+        {
+            return registry.TryGet(VariantName(shape)) ?? await BootBaseAsync(shape, new Progress<BuildProgress>(), VariantName(shape), null, cancellationToken);
+        }
+        finally
+        {
+            _building.Release();
+        }
+    }
+
+    private async Task<TemplateRecord> BuildBaseAsync(BuildTemplateSpec spec, IProgress<BuildProgress> progress, CancellationToken cancellationToken)
+    {
+        if (spec.Name != "base" || spec.Steps.Count > 0)
+            throw SandboxException.Invalid($"Only the template 'base' has no parent; '{spec.Name}' needs one.", $"Use `mitos template build {spec.Name} --from base …`.");
+        var shape = DefaultShape with { CpuCount = spec.CpuCount ?? DefaultShape.CpuCount, MemoryMiB = spec.MemoryMiB ?? DefaultShape.MemoryMiB };
+        return await BootBaseAsync(shape, progress, "base", spec.NoCache ? null : registry.TryGet("base"), cancellationToken);
+    }
+
+    private async Task<TemplateRecord> BootBaseAsync(MachineShape shape, IProgress<BuildProgress> progress, string name, TemplateRecord? cached, CancellationToken cancellationToken)
+    {
+        const int Steps = 5;
+        Directory.CreateDirectory(options.CacheDirectory);
+        Report("kernel", 1, "finding Debian's cloud kernel");
+        var kernel = await new KernelPackage(options.CacheDirectory).GetAsync(line => Output("kernel", 1, line), cancellationToken);
+        var agent = Path.Combine(options.GuestDirectory, "mitos-guest");
+        if (!File.Exists(agent))
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The guest agent {agent} is missing.", "Build it with `./mitos build`, or name its directory in MITOS_GUEST_DIR.");
+        var key = Key(kernel.Package, RootFileSystem.Key, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(agent, cancellationToken))), shape.ToString(), host.Driver.Facts.Fingerprint);
+        if (cached?.ContentKey == key && IsUsable(cached))
+        {
+            Report("cached", Steps, "nothing has changed since it was built");
+            return cached;
+        }
+        Report("root file system", 2, "making Debian 12 with mmdebstrap; the first time this takes a minute or two");
+        var rootfs = await new RootFileSystem(options.CacheDirectory).GetAsync(line => Output("root file system", 2, line), cancellationToken);
+        var initramfs = Path.Combine(options.RunDirectory, $"initramfs-{VmmId.New()}");
+        using var memory = MemoryFile.Create("boot", shape.MemoryBytes);
+        try
+        {
+            Initramfs.Write(initramfs, agent, kernel.Modules);
+            File.SetUnixFileMode(initramfs, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+            Report("boot", 3, "booting it once");
+            var source = new BootSource(kernel.Image, initramfs, "mitos.root=/dev/vda");
+            await using var machine = await Task.Run(() => host.StartBooting(shape, memory, new DiskStack(rootfs, []), source, network: false), cancellationToken);
+            await using var client = MachineAgent.Open(machine, $"template '{name}'");
+            await AwaitAgentAsync(client, machine, cancellationToken);
+            Report("warm", 4, "running what sandboxes run first, so that it is in memory that all share");
+            await WarmUp.RunAsync(client, cancellationToken);
+            Report("freeze", 5, "freezing it into generation 0");
+            var generation = await freezer.FreezeBootedAsync(machine, memory, client);
+            return Put(name, generation, null, key, new Dictionary<string, string>());
+        }
+        finally
+        {
+            File.Delete(initramfs);
+        }
+
+        void Report(string step, int index, string message) => progress.Report(new BuildProgress(step, index, Steps, message, false));
+        void Output(string step, int index, string line) => progress.Report(new BuildProgress(step, index, Steps, line, true));
+    }
+
+    private async Task<TemplateRecord> BuildOnAsync(BuildTemplateSpec spec, TemplateRecord parent, IProgress<BuildProgress> progress, CancellationToken cancellationToken)
+    {
+        var environment = new Dictionary<string, string>(parent.Environment);
+        foreach (var (name, value) in spec.Environment)
+            environment[name] = value;
+        var steps = spec.Steps.Select(step => step.Run ?? $"{step.CopyTarget}:{Convert.ToHexString(SHA256.HashData(step.CopyContent ?? []))}");
+        var key = Key([parent.ContentKey, parent.Generation, .. steps, spec.StartCommand ?? "", spec.ReadyCommand ?? "", $"{spec.CpuCount} {spec.MemoryMiB}",
+            .. environment.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}")]);
+        if (!spec.NoCache && registry.TryGet(spec.Name) is { } cached && cached.ContentKey == key && IsUsable(cached))
+        {
+            progress.Report(new BuildProgress("cached", 1, 1, "nothing has changed since it was built", false));
+            return cached;
+        }
+        if (registry.TryGet(spec.Name) is not null && CountSandboxes(spec.Name) is > 0 and var users)
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{spec.Name}' is used by {users} sandboxes and cannot be replaced.", "Remove them first, or build under another name.");
+        using var generation = await OpenForBuildAsync(parent, spec, cancellationToken);
+        var shell = await Task.Run(() => host.StartShell(generation, network: true), cancellationToken);
+        using var capture = Capture.Of(generation, host.Layers);
+        await using var machine = await birth.MakeAsync(capture, null, shell, cancellationToken);
+        await using var agent = MachineAgent.Open(machine, $"template '{spec.Name}'");
+        await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity($"build-{spec.Name}", null, "", 0, "", environment));
+        await new TemplateSteps(agent, spec, progress).RunAsync(cancellationToken);
+        var frozen = await freezer.FreezeChildAsync(machine, agent);
+        return Put(spec.Name, frozen, parent.Name, key, environment);
+    }
+
+    // A parent in another shape: only base can be booted in any.
+    private async Task<Generation> OpenForBuildAsync(TemplateRecord parent, BuildTemplateSpec spec, CancellationToken cancellationToken)
+    {
+        var shape = registry.GenerationOf(parent).Shape;
+        var wanted = shape with { CpuCount = spec.CpuCount ?? shape.CpuCount, MemoryMiB = spec.MemoryMiB ?? shape.MemoryMiB };
+        if (wanted != shape && parent.From is null)
+            parent = registry.TryGet(VariantName(wanted)) ?? await BootBaseAsync(wanted, new Progress<BuildProgress>(), VariantName(wanted), null, cancellationToken);
+        else if (wanted != shape)
+            throw new SandboxException(ErrorCode.Unsupported, $"The template '{parent.Name}' has {shape.CpuCount} cpu and {shape.MemoryMiB} MiB; what is built on it has the same.", "Build on base, or leave out --cpu and --memory.");
+        return generations.Open(parent.Generation, host.Driver.Facts.Fingerprint);
+    }
+
+    private TemplateRecord Put(string name, GenerationRecord generation, string? from, string key, IReadOnlyDictionary<string, string> environment)
+    {
+        var record = new TemplateRecord
+        {
+            Name = name, Generation = generation.Id, From = from, ContentKey = key, CreatedAt = DateTimeOffset.UtcNow, Environment = environment,
+        };
+        registry.Put(record);
+        host.Layers.Release(generation.Layers.Select(LayerId.Parse)); // the freezer's use; the registry has its own now
+        return record;
+    }
+
+    private static async Task AwaitAgentAsync(AgentClient client, Machine machine, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(BootLimit);
+        try
+        {
+            await client.ConnectAsync(limit.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or AgentException && !cancellationToken.IsCancellationRequested)
+        {
+            var console = machine.Vmm.Process.HasExited ? "" : Encoding.UTF8.GetString(machine.Vmm.ReadConsole(Linux.Deadline.In(TimeSpan.FromSeconds(5))));
+            throw new SandboxException(ErrorCode.Unavailable, $"The guest did not come up within {BootLimit.TotalSeconds:F0} s. Its console ends with: {console[Math.Max(0, console.Length - 600)..]}", "Run the build again; `mitos doctor` checks this host.", e);
+        }
+    }
+
+    private bool IsUsable(TemplateRecord record)
+    {
+        try
+        {
+            generations.Open(record.Generation, host.Driver.Facts.Fingerprint).Dispose();
+            return true;
+        }
+        catch (SandboxException)
+        {
+            return false;
+        }
+    }
+
+    private TemplateInfo Describe(TemplateRecord record)
+    {
+        var generation = registry.GenerationOf(record);
+        var parents = record.From is { } from && registry.TryGet(from) is { } parent ? registry.GenerationOf(parent).Layers : [];
+        return new TemplateInfo
+        {
+            Name = record.Name, Generation = record.Generation, From = record.From, CpuCount = generation.Shape.CpuCount, MemoryMiB = generation.Shape.MemoryMiB,
+            MemoryBytes = generation.ImageBytes, DiskBytes = generation.Layers.Except(parents).Sum(layer => host.Layers.LengthOf(LayerId.Parse(layer))),
+            CreatedAt = record.CreatedAt, Vmm = generation.Vmm, Sandboxes = CountSandboxes(record.Name),
+        };
+    }
+
+    private static void Validate(BuildTemplateSpec spec)
+    {
+        SandboxRules.CheckName(spec.Name, "template");
+        SandboxRules.CheckEnvironment(spec.Environment);
+        SandboxRules.CheckShape(spec.CpuCount, spec.MemoryMiB);
+        foreach (var step in spec.Steps)
+        {
+            if ((step.Run is null) == (step.CopyContent is null) || (step.CopyContent is not null && step.CopyTarget?.StartsWith('/') != true))
+                throw SandboxException.Invalid("A step is either a command to run, or a tar archive with the absolute directory that it is unpacked in.");
+        }
+    }
+
+    private static string Key(params string[] parts) => Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(parts, StepJson.Default.StringArray)));
+}
+
+[System.Text.Json.Serialization.JsonSerializable(typeof(string[]))]
+internal sealed partial class StepJson : System.Text.Json.Serialization.JsonSerializerContext;
