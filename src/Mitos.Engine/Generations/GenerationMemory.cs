@@ -18,7 +18,7 @@ internal static class GenerationMemory
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffer = ArrayPool<byte>.Shared.Rent(Chunk);
-        Span<byte> place = stackalloc byte[16];
+        Span<byte> place = stackalloc byte[8];
         long bytes = 0;
         try
         {
@@ -33,10 +33,13 @@ internal static class GenerationMemory
                         var (first, count) = NextData(buffer.AsSpan(0, want), run);
                         if (count == 0)
                             break;
-                        BinaryPrimitives.WriteInt64LittleEndian(place, at + first);
-                        BinaryPrimitives.WriteInt64LittleEndian(place[8..], count);
-                        hash.AppendData(place);
-                        hash.AppendData(buffer.AsSpan(first, count));
+                        // by page, so that the sum does not depend on how either file keeps its data
+                        for (var page = first; page < first + count; page += PageBuffer.PageSize)
+                        {
+                            BinaryPrimitives.WriteInt64LittleEndian(place, at + page);
+                            hash.AppendData(place);
+                            hash.AppendData(buffer.AsSpan(page, PageBuffer.PageSize));
+                        }
                         RandomAccess.Write(to, buffer.AsSpan(first, count), at + first);
                         bytes += count;
                         run = first + count;
