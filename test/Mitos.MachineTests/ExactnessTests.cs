@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using Mitos.Engine.Generations;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Sandboxes;
+using Mitos.Linux;
+using Mitos.Linux.Memory;
+
+namespace Mitos.MachineTests;
+
+/// <summary>A capture is the machine's memory, byte for byte, and a child's memory is the capture.</summary>
+public sealed class ExactnessTests(MachineFixture machines)
+{
+    private static Deadline Soon => Deadline.In(TimeSpan.FromSeconds(30));
+
+    [Fact]
+    public async Task A_capture_and_a_loaded_child_equal_a_full_dump_of_the_source_taken_in_the_same_pause()
+    {
+        await using var lease = await machines.CreateAsync();
+        await machines.RunAsync(lease.Id, "head -c 24M /dev/urandom > /dev/shm/noise; sync");
+        await using var churn = await machines.StartAsync(lease.Id, "while :; do head -c 1M /dev/urandom > /dev/shm/churn; done");
+        var machine = Store().Get(lease.Id).Machine!;
+        var host = (MachineHost)Field(machine, "_host");
+        var generation = machine.Generation!;
+        var length = generation.Memory.Length;
+
+        machine.Vmm.PrepareSave(Soon);
+        machine.Vmm.Pause(Soon);
+        machine.Vmm.SaveDeviceState(Soon);
+        var runs = new List<PageRun>();
+        using var map = new PageMap(machine.Vmm.Process.Id);
+        var region = Assert.Single(machine.Vmm.Memory);
+        var pages = map.FindPrivate(region.Address, region.Length, runs);
+        using var delta = new PageBuffer((long)pages * PageBuffer.PageSize);
+        ProcessMemory.Read(machine.Vmm.Process.Id, region.Address, CollectionsMarshal.AsSpan(runs), delta);
+        using var dump = DumpOf(machine);
+        var byEntries = new List<PageRun>();
+        map.FindPrivate(region.Address, region.Length, byEntries, useScan: false);
+        machine.Vmm.Resume(Soon);
+        var state = machine.Vmm.TakeDeviceState(Soon);
+
+        Assert.True(pages > 24 << 8, $"{pages} pages");
+        Assert.Equal(byEntries, runs);
+        using var rebuilt = Promoted(generation, runs, delta, region.FileOffset);
+        Assert.Equal(-1, FirstDifference(rebuilt, dump));
+
+        await using var shell = host.StartShell(generation);
+        using (var empty = new PageMap(shell.Vmm.Process.Id))
+            Assert.Equal(0, empty.FindPrivate(shell.Vmm.Memory[0].Address, length, []));
+        ProcessMemory.Write(shell.Vmm.Process.Id, shell.Vmm.Memory[0].Address, CollectionsMarshal.AsSpan(runs), delta);
+        shell.Vmm.LoadDeviceState(state, Soon);
+        using var child = DumpOf(shell);
+        Assert.Equal(-1, FirstDifference(dump, child));
+    }
+
+    private SandboxStore Store() => (SandboxStore)Field(machines.Engine, "_store");
+
+    private static object Field(object owner, string name) =>
+        owner.GetType().GetField(name, System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.Instance)!.GetValue(owner)!;
+
+    private static PageBuffer DumpOf(Machine machine)
+    {
+        var region = machine.Vmm.Memory[0];
+        var buffer = new PageBuffer(region.Length);
+        ProcessMemory.Read(machine.Vmm.Process.Id, region.Address, [new PageRun(0, (int)(region.Length / PageBuffer.PageSize))], buffer);
+        return buffer;
+    }
+
+    private static PageBuffer Promoted(Generation generation, List<PageRun> runs, PageBuffer delta, long fileOffset)
+    {
+        var image = new PageBuffer(generation.Memory.Length);
+        for (long at = 0; at < generation.Memory.Length; at += 1 << 20)
+            RandomAccess.Read(generation.Memory.Handle, image.AsSpan(at, 1 << 20), at);
+        long from = 0;
+        foreach (var run in runs)
+        {
+            var bytes = run.Count * PageBuffer.PageSize;
+            delta.AsSpan(from, bytes).CopyTo(image.AsSpan(fileOffset + ((long)run.First * PageBuffer.PageSize), bytes));
+            from += bytes;
+        }
+        return image;
+    }
+
+    // Index of the first page that differs; -1: none.
+    private static long FirstDifference(PageBuffer a, PageBuffer b)
+    {
+        for (long at = 0; at < a.Length; at += PageBuffer.PageSize)
+        {
+            if (!a.AsSpan(at, PageBuffer.PageSize).SequenceEqual(b.AsSpan(at, PageBuffer.PageSize)))
+                return at / PageBuffer.PageSize;
+        }
+        return -1;
+    }
+}

@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Mitos.Engine;
+using Mitos.Engine.Agent;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Templates;
+using Mitos.MachineTests;
+
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
+[assembly: AssemblyFixture(typeof(MachineFixture))]
+
+namespace Mitos.MachineTests;
+
+/// <summary>One real engine for all machine tests, in directories of its own. Its end fails when anything leaked.</summary>
+public sealed class MachineFixture : IAsyncLifetime
+{
+    private readonly string _id = RandomNumberGenerator.GetHexString(6, lowercase: true);
+
+    public MachineFixture()
+    {
+        Options = new EngineOptions
+        {
+            StateDirectory = $"/var/tmp/mitos-test-{_id}", RunDirectory = $"/tmp/mt-{_id}", WarmShells = 2,
+            GuestDirectory = Environment.GetEnvironmentVariable("MITOS_GUEST_DIR")
+                ?? throw new InvalidOperationException("MITOS_GUEST_DIR must name the directory of mitos-guest; `./mitos test` sets it."),
+        };
+    }
+
+    public EngineOptions Options { get; }
+
+    public HostEngine Engine { get; private set; } = null!;
+
+    public ISandboxes Sandboxes => Engine.Sandboxes;
+
+    public async ValueTask InitializeAsync()
+    {
+        Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
+        await Engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, new Progress<BuildProgress>(), CancellationToken.None);
+    }
+
+    /// <summary>Ends the engine as a crash would leave it, machines running, and starts another on the same state.</summary>
+    public async Task RestartAsync()
+    {
+        await Engine.DisposeAsync();
+        Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
+    }
+
+    /// <summary>A sandbox that is removed at the end of the test.</summary>
+    public async Task<Lease> CreateAsync(string? name = null) =>
+        new(this, (await Sandboxes.CreateAsync(new CreateSandboxSpec { Name = name }, CancellationToken.None)).Id);
+
+    /// <summary>Forks, and fails on any child's error.</summary>
+    public async Task<List<SandboxInfo>> ForkAsync(SandboxId source, int count)
+    {
+        var result = await Sandboxes.ForkAsync(source, new ForkSpec { Count = count }, CancellationToken.None);
+        Assert.All(result.Children, child => Assert.Null(child.Error));
+        return result.Children.Select(child => child.Sandbox!).ToList();
+    }
+
+    /// <summary>Runs a shell command as root and returns its output; fails when it does.</summary>
+    public async Task<string> RunAsync(SandboxId id, string command)
+    {
+        var (code, output) = await TryRunAsync(id, command);
+        Assert.True(code == 0, $"`{command}` in {id} ended with {code}: {output}");
+        return output;
+    }
+
+    public async Task<(int Code, string Output)> TryRunAsync(SandboxId id, string command)
+    {
+        await using var process = await Sandboxes.Agent(id).StartAsync(new ProcessSpec { Argv = ["/bin/bash", "-c", command], User = "root" }, CancellationToken.None);
+        var output = new MemoryStream();
+        await foreach (var next in process.ReadAsync(CancellationToken.None))
+            output.Write(next.Bytes.Span);
+        return ((await process.Exit).Code, Encoding.UTF8.GetString(output.ToArray()).TrimEnd('\n'));
+    }
+
+    /// <summary>Starts a command that goes on, and returns its process.</summary>
+    public Task<AgentProcess> StartAsync(SandboxId id, string command) =>
+        Sandboxes.Agent(id).StartAsync(new ProcessSpec { Argv = ["/bin/bash", "-c", command], User = "root" }, CancellationToken.None);
+
+    public async Task RemoveAllAsync()
+    {
+        foreach (var sandbox in Sandboxes.List())
+            await Sandboxes.RemoveAsync(sandbox.Id, CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await RemoveAllAsync();
+        await Engine.Templates.RemoveAsync("base", CancellationToken.None);
+        await Engine.DisposeAsync();
+        var leaks = FindLeaks();
+        Directory.Delete(Options.StateDirectory, recursive: true);
+        Directory.Delete(Options.RunDirectory, recursive: true);
+        Assert.True(leaks.Count == 0, "left behind: " + string.Join(", ", leaks));
+    }
+
+    /// <summary>What an engine without sandboxes and templates must not have.</summary>
+    public List<string> FindLeaks()
+    {
+        var leaks = new List<string>();
+        foreach (var folder in new[] { "layers", "generations", "sandboxes", "templates" })
+            leaks.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(Options.StateDirectory, folder)));
+        leaks.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(Options.RunDirectory, "v")));
+        var engine = File.ReadAllText(Path.Combine(Options.StateDirectory, "engine.json")).Split('"')[3];
+        foreach (var root in new[] { "/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/cpu" })
+        {
+            var groups = Path.Combine(root, "mitos", engine);
+            if (Directory.Exists(groups))
+                leaks.AddRange(Directory.EnumerateDirectories(groups));
+        }
+        foreach (var process in Process.GetProcessesByName("qemu-system-x86"))
+        {
+            if (ReadUserId(process.Id) is { } uid && uid >= Options.FirstUserId && ReadCommandLine(process.Id).Contains(Options.RunDirectory, StringComparison.Ordinal))
+                leaks.Add($"process {process.Id}");
+        }
+        return leaks;
+    }
+
+    private static int? ReadUserId(int pid)
+    {
+        var line = File.ReadLines($"/proc/{pid}/status").FirstOrDefault(line => line.StartsWith("Uid:", StringComparison.Ordinal));
+        return line is null ? null : int.Parse(line.Split('\t')[1]);
+    }
+
+    private static string ReadCommandLine(int pid) => File.ReadAllText($"/proc/{pid}/cmdline");
+}
+
+/// <summary>Removes a sandbox, if it is still there.</summary>
+public sealed class Lease(MachineFixture machines, SandboxId id) : IAsyncDisposable
+{
+    public SandboxId Id => id;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (machines.Sandboxes.List().Any(sandbox => sandbox.Id == id))
+            await machines.Sandboxes.RemoveAsync(id, CancellationToken.None);
+    }
+}
