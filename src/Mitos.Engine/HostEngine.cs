@@ -88,6 +88,8 @@ public sealed class HostEngine : IHostEngine
         {
             if (sandbox.Agent is { } agent)
                 await agent.DisposeAsync();
+            sandbox.Removing = true; // from here on its end is the next engine's business
+            sandbox.Machine?.Vmm.Detach();
         }
         _lock.Dispose();
     }
@@ -98,7 +100,7 @@ public sealed class HostEngine : IHostEngine
         Directory.CreateDirectory(options.StateDirectory, Private);
         Directory.CreateDirectory(options.RunDirectory, Private);
         var path = Path.Combine(options.StateDirectory, "lock");
-        var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        var file = FileDescriptors.OpenOrCreate(path);
         if (FileDescriptors.TryLock(file))
         {
             RandomAccess.SetLength(file, 0);

@@ -1,1 +1,41 @@
-return 0;
+using System.Text.Json;
+using Mitos.Contracts;
+using Mitos.Engine;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Hosts;
+using Mitos.Server;
+using Mitos.Server.Accounts;
+using Mitos.Server.Api;
+
+if (args is ["--help"] or ["-h"])
+{
+    Console.WriteLine(ServerOptions.Usage);
+    return 0;
+}
+try
+{
+    var options = ServerOptions.Parse(args);
+    if (options.ProbeHost)
+    {
+        Console.WriteLine(JsonSerializer.Serialize(HostProbe.Run(options.Engine).ToBody(), ContractsJson.Default.HostBody));
+        return 0;
+    }
+    using var loggers = LoggerFactory.Create(logging => logging.AddSimpleConsole(console => console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "));
+    await using var engine = await HostEngine.StartAsync(options.Engine, loggers);
+    var app = ServerHost.Build(options.Socket, options.Listen, engine, new KeyStore(options.Engine.StateDirectory));
+    await using (app)
+    {
+        await app.StartAsync();
+        Console.WriteLine($"mitosd serves {options.Socket} and http://{options.Listen} (key: {Path.Combine(options.Engine.StateDirectory, "api-key")})");
+        await app.WaitForShutdownAsync();
+    }
+    File.Delete(options.Socket);
+    return 0;
+}
+catch (Exception e) when (e is SandboxException or ArgumentException or IOException)
+{
+    Console.Error.WriteLine($"mitosd: {e.Message}");
+    if (e is SandboxException { Remedy.Length: > 0 } refusal)
+        Console.Error.WriteLine($"        {refusal.Remedy}");
+    return 1;
+}

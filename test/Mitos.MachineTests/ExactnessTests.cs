@@ -41,15 +41,18 @@ public sealed class ExactnessTests(MachineFixture machines)
         Assert.True(pages > 24 << 8, $"{pages} pages");
         Assert.Equal(byEntries, runs);
         using var rebuilt = Promoted(generation, runs, delta, region.FileOffset);
-        Assert.Equal(-1, FirstDifference(rebuilt, dump));
+        Assert.Equal(0, Differences(rebuilt, dump));
 
         await using var shell = host.StartShell(generation);
         using (var empty = new PageMap(shell.Vmm.Process.Id))
             Assert.Equal(0, empty.FindPrivate(shell.Vmm.Memory[0].Address, length, []));
         ProcessMemory.Write(shell.Vmm.Process.Id, shell.Vmm.Memory[0].Address, CollectionsMarshal.AsSpan(runs), delta);
+        using (var child = DumpOf(shell))
+            Assert.Equal(0, Differences(dump, child));
+        // Loading tells the guest that its agent's port was closed: the devices write that, and nothing else, to their queues.
         shell.Vmm.LoadDeviceState(state, Soon);
-        using var child = DumpOf(shell);
-        Assert.Equal(-1, FirstDifference(dump, child));
+        using var loaded = DumpOf(shell);
+        Assert.InRange(Differences(dump, loaded), 0, 4);
     }
 
     private SandboxStore Store() => (SandboxStore)Field(machines.Engine, "_store");
@@ -80,14 +83,12 @@ public sealed class ExactnessTests(MachineFixture machines)
         return image;
     }
 
-    // Index of the first page that differs; -1: none.
-    private static long FirstDifference(PageBuffer a, PageBuffer b)
+    // Number of pages that differ.
+    private static int Differences(PageBuffer a, PageBuffer b)
     {
+        var count = 0;
         for (long at = 0; at < a.Length; at += PageBuffer.PageSize)
-        {
-            if (!a.AsSpan(at, PageBuffer.PageSize).SequenceEqual(b.AsSpan(at, PageBuffer.PageSize)))
-                return at / PageBuffer.PageSize;
-        }
-        return -1;
+            count += a.AsSpan(at, PageBuffer.PageSize).SequenceEqual(b.AsSpan(at, PageBuffer.PageSize)) ? 0 : 1;
+        return count;
     }
 }

@@ -94,8 +94,7 @@ internal sealed class AgentConnection : IAsyncDisposable
         Fail(new ObjectDisposedException(_subject));
         if (_run is { } run)
             await run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _ending.Dispose();
-        _writing.Dispose();
+        // The semaphore and the source stay usable: consumers of processes may still let go of theirs.
     }
 
     private async Task RunAsync()

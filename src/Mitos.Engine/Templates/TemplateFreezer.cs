@@ -34,6 +34,7 @@ internal sealed class TemplateFreezer(MachineHost host, GenerationStore generati
     public async Task<GenerationRecord> FreezeChildAsync(Machine machine, AgentClient agent)
     {
         await SettleAsync(agent);
+        await Task.Run(() => machine.Vmm.RemoveNetwork(Deadline.In(TimeSpan.FromSeconds(10))));
         using var capture = await Task.Run(() => capturer.Take(machine, () => { }).Capture);
         using var promoted = Promotion.Promote(capture, machine.Vmm.Memory, generations);
         return await SaveAsync(machine, promoted.Memory, capture.DeviceState, capture.Disk);

@@ -69,6 +69,12 @@ public interface IVmm : IDisposable
     /// <summary>Whether the virtual CPUs stand still. Legal always.</summary>
     bool ReadIsPaused(Deadline deadline);
 
+    /// <summary>Takes the user-mode network away; the guest's card stays, without a cable. Its state would fit no other machine. Running.</summary>
+    void RemoveNetwork(Deadline deadline);
+
+    /// <summary>Lets go of the process, which lives on and can be adopted. The object cannot be used any more.</summary>
+    void Detach();
+
     /// <summary>Takes what the guest wrote to its console since the last call.</summary>
     byte[] ReadConsole(Deadline deadline);
 }

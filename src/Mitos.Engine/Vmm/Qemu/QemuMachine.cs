@@ -181,6 +181,14 @@ internal sealed class QemuMachine : IVmm
 
     public bool ReadIsPaused(Deadline deadline) => (string?)_monitor.Query("query-status", null, deadline)!["status"] is "paused" or "inmigrate" or "prelaunch";
 
+    public void RemoveNetwork(Deadline deadline) => _monitor.Query("netdev_del", new JsonObject { ["id"] = "net" }, deadline);
+
+    public void Detach()
+    {
+        _monitor.Dispose();
+        _state?.Dispose();
+    }
+
     public byte[] ReadConsole(Deadline deadline) =>
         Convert.FromBase64String((string)_monitor.Query("ringbuf-read",
             new JsonObject { ["device"] = "console", ["size"] = 65536, ["format"] = "base64" }, deadline)!);

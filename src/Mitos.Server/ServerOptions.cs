@@ -1,0 +1,58 @@
+using Mitos.Engine;
+
+namespace Mitos.Server;
+
+/// <summary>Configuration of the daemon: command line over environment over defaults.</summary>
+/// <param name="Engine">The engine's.</param>
+/// <param name="Listen">Loopback address and port of HTTP.</param>
+/// <param name="ProbeHost">Only print what the host can do.</param>
+internal sealed record ServerOptions(EngineOptions Engine, string Listen, bool ProbeHost)
+{
+    public const string Usage = """
+        mitosd: the daemon of Mitos. Usually started by `mitos up`.
+          --state DIR      templates, disks, journals, keys     MITOS_STATE      /var/lib/mitos
+          --run DIR        sockets                              MITOS_RUN        /run/mitos
+          --cache DIR      kernel and root file systems         MITOS_CACHE      /var/cache/mitos
+          --guest-dir DIR  where mitos-guest is                 MITOS_GUEST_DIR  beside mitosd
+          --listen A:P     HTTP, loopback only                  MITOS_LISTEN     127.0.0.1:7070
+          --accel A        auto, kvm or tcg                     MITOS_ACCEL      auto
+          --warm N         shells kept ready per template       MITOS_WARM       4
+          --probe-host     print what this host can do, as JSON, and end
+        """;
+
+    /// <summary>The unix socket of the local command line.</summary>
+    public string Socket => Path.Combine(Engine.RunDirectory, "mitosd.sock");
+
+    /// <exception cref="ArgumentException">An option that is unknown or makes no sense.</exception>
+    public static ServerOptions Parse(string[] args)
+    {
+        var defaults = new EngineOptions();
+        var values = new Dictionary<string, string>();
+        for (var i = 0; i < args.Length; i++)
+        {
+            if (args[i] == "--probe-host")
+                values[args[i]] = "";
+            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--accel" or "--warm" && i + 1 < args.Length)
+                values[args[i]] = args[++i];
+            else
+                throw new ArgumentException($"mitosd does not know '{args[i]}', or its value is missing.");
+        }
+        var warm = Value("--warm", "MITOS_WARM", "4");
+        var engine = defaults with
+        {
+            StateDirectory = Path.GetFullPath(Value("--state", "MITOS_STATE", defaults.StateDirectory)),
+            RunDirectory = Path.GetFullPath(Value("--run", "MITOS_RUN", defaults.RunDirectory)),
+            CacheDirectory = Path.GetFullPath(Value("--cache", "MITOS_CACHE", defaults.CacheDirectory)),
+            GuestDirectory = Path.GetFullPath(Value("--guest-dir", "MITOS_GUEST_DIR", defaults.GuestDirectory)),
+            Accelerator = Value("--accel", "MITOS_ACCEL", defaults.Accelerator),
+            WarmShells = int.TryParse(warm, out var shells) && shells is >= 0 and <= 64 ? shells : throw new ArgumentException($"--warm must be 0 to 64, not '{warm}'."),
+        };
+        var listen = Value("--listen", "MITOS_LISTEN", "127.0.0.1:7070");
+        if (!System.Net.IPEndPoint.TryParse(listen, out var endpoint) || !System.Net.IPAddress.IsLoopback(endpoint.Address) || endpoint.Port == 0)
+            throw new ArgumentException($"--listen must be a loopback address with a port, such as 127.0.0.1:7070, not '{listen}'.");
+        return new ServerOptions(engine, listen, values.ContainsKey("--probe-host"));
+
+        string Value(string option, string variable, string fallback) =>
+            values.GetValueOrDefault(option) ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : fallback);
+    }
+}
