@@ -1,0 +1,13 @@
+using Mitos.Contracts;
+
+namespace Mitos.Client;
+
+/// <summary>The daemon refused, or cannot be reached.</summary>
+public sealed class MitosException(ErrorBody error, Exception? inner = null) : Exception(error.Message, inner)
+{
+    /// <summary>One of <see cref="ErrorCodes"/>.</summary>
+    public string Code { get; } = error.Code;
+
+    /// <summary>What to do about it; may be empty.</summary>
+    public string Remedy { get; } = error.Remedy;
+}
