@@ -47,12 +47,12 @@ public sealed class ExactnessTests(MachineFixture machines)
         using (var empty = new PageMap(shell.Vmm.Process.Id))
             Assert.Equal(0, empty.FindPrivate(shell.Vmm.Memory[0].Address, length, []));
         ProcessMemory.Write(shell.Vmm.Process.Id, shell.Vmm.Memory[0].Address, CollectionsMarshal.AsSpan(runs), delta);
-        using (var child = DumpOf(shell))
-            Assert.Equal(0, Differences(dump, child));
-        // Loading tells the guest that its agent's port was closed: the devices write that, and nothing else, to their queues.
+        using var child = DumpOf(shell);
+        Assert.Equal(0, Differences(dump, child));
+        // QEMU goes on by itself once the state is in, so what it loaded is seen by the guest's being well.
         shell.Vmm.LoadDeviceState(state, Soon);
-        using var loaded = DumpOf(shell);
-        Assert.InRange(Differences(dump, loaded), 0, 4);
+        await using var agent = MachineAgent.Open(shell, "the child");
+        await agent.PingAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
     }
 
     private SandboxStore Store() => (SandboxStore)Field(machines.Engine, "_store");

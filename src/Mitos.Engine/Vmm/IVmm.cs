@@ -6,7 +6,7 @@ namespace Mitos.Engine.Vmm;
 
 /// <summary>
 /// One VMM process. States: Booting/Running and Paused for a machine; Shell until <see cref="LoadDeviceState"/>, which
-/// leaves it Paused. Each method says where it is legal. A <see cref="Errors.VmmException"/> leaves the machine usable only where that is said.
+/// leaves it Paused or Running. Each method says where it is legal. A <see cref="Errors.VmmException"/> leaves the machine usable only where that is said.
 /// Methods block; calls of one machine are serialised by its driver.
 /// </summary>
 public interface IVmm : IDisposable
@@ -36,7 +36,7 @@ public interface IVmm : IDisposable
     /// <summary>The bytes of the last save. Legal after it, in any state.</summary>
     byte[] TakeDeviceState(Deadline deadline);
 
-    /// <summary>Shell -> Paused. A failure ends the process.</summary>
+    /// <summary>Shell -> Paused, or Running already where the VMM cannot wait (QEMU); <see cref="Resume"/> follows in any case. A failure ends the process.</summary>
     void LoadDeviceState(ReadOnlyMemory<byte> state, Deadline deadline);
 
     /// <summary>Puts frozen layers between a shell's own frozen layers and its active layer. Shell -> Shell.</summary>

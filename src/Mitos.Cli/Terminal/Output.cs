@@ -1,0 +1,51 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Spectre.Console;
+
+namespace Mitos.Cli.Terminal;
+
+/// <summary>Data goes to standard output, notes to standard error; colour only where a person looks.</summary>
+internal static class Output
+{
+    private static readonly IAnsiConsole Out = AnsiConsole.Console;
+    private static readonly IAnsiConsole Error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+
+    public static void Json<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));
+
+    public static void Line(string text) => Console.Out.WriteLine(text);
+
+    public static void Note(string text) => Error.MarkupLineInterpolated($"[dim]{text}[/]");
+
+    public static void Failure(string message, string remedy)
+    {
+        Error.MarkupLineInterpolated($"[red]mitos:[/] {message}");
+        if (remedy.Length > 0)
+            Error.MarkupLineInterpolated($"       [dim]{remedy}[/]");
+    }
+
+    /// <summary>A table with a row for each item; plain columns when nobody looks.</summary>
+    public static void Table(string[] columns, IEnumerable<string[]> rows)
+    {
+        var all = rows.ToList();
+        var widths = columns.Select((column, i) => all.Select(row => row[i].Length).Append(column.Length).Max()).ToArray();
+        var head = string.Join("  ", columns.Select((column, i) => column.ToUpperInvariant().PadRight(widths[i]))).TrimEnd();
+        if (Console.IsOutputRedirected)
+            Console.Out.WriteLine(head);
+        else
+            Out.MarkupLineInterpolated($"[bold]{head}[/]");
+        foreach (var row in all)
+            Console.Out.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
+    }
+
+    public static void Tree(Tree tree) => Out.Write(tree);
+
+    public static string MiB(long? bytes) => bytes is { } value ? FormattableString.Invariant($"{value / 1048576.0:F1}") : "-";
+
+    public static string Ms(long us) => FormattableString.Invariant($"{us / 1000.0:F1}");
+
+    public static string Age(DateTimeOffset since)
+    {
+        var age = DateTimeOffset.UtcNow - since;
+        return age.TotalSeconds < 120 ? $"{Math.Max(0, (int)age.TotalSeconds)}s" : age.TotalMinutes < 120 ? $"{(int)age.TotalMinutes}m" : age.TotalHours < 48 ? $"{(int)age.TotalHours}h" : $"{(int)age.TotalDays}d";
+    }
+}
