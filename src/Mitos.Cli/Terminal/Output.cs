@@ -8,19 +8,19 @@ namespace Mitos.Cli.Terminal;
 internal static class Output
 {
     private static readonly IAnsiConsole Out = AnsiConsole.Console;
-    private static readonly IAnsiConsole Error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+    private static readonly bool NoColor = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
 
     public static void Json<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));
 
     public static void Line(string text) => Console.Out.WriteLine(text);
 
-    public static void Note(string text) => Error.MarkupLineInterpolated($"[dim]{text}[/]");
+    public static void Note(string text) => Console.Error.WriteLine(Console.IsErrorRedirected || NoColor ? text : $"\u001b[2m{text}\u001b[0m");
 
     public static void Failure(string message, string remedy)
     {
-        Error.MarkupLineInterpolated($"[red]mitos:[/] {message}");
+        Console.Error.WriteLine(Console.IsErrorRedirected || NoColor ? $"mitos: {message}" : $"\u001b[31mmitos:\u001b[0m {message}");
         if (remedy.Length > 0)
-            Error.MarkupLineInterpolated($"       [dim]{remedy}[/]");
+            Note($"       {remedy}");
     }
 
     /// <summary>A table with a row for each item; plain columns when nobody looks.</summary>
