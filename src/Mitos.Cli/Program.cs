@@ -5,6 +5,7 @@ var root = new RootCommand("Mitos: computers for AI agents that can be forked wh
 root.Options.Add(CommandRunner.JsonOption);
 foreach (var command in DaemonCommands.All().Concat(SandboxCommands.All()))
     root.Subcommands.Add(command);
+root.Subcommands.Add(Mitos.Cli.Demo.DemoCommand.Make());
 root.Subcommands.Add(ExecCommand.Make());
 root.Subcommands.Add(CopyCommand.Make());
 root.Subcommands.Add(TopCommand.Make());

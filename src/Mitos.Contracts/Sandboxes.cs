@@ -34,6 +34,8 @@ public sealed record SandboxBody
     public required string State { get; init; }
     public required string Template { get; init; }
     public required string Generation { get; init; }
+    /// <summary>Bytes of its generation's memory, which exist once for all sandboxes of that generation.</summary>
+    public required long GenerationBytes { get; init; }
     public required int CpuCount { get; init; }
     public required int MemoryMiB { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }

@@ -14,12 +14,28 @@ internal static class DaemonCommands
     public static IEnumerable<Command> All() => [Up(), Down(), Status(), Doctor()];
 
     /// <summary>Starts the daemon if none answers, and sees to the template <c>base</c>.</summary>
-    public static async Task EnsureUpAsync(MitosClient client, CancellationToken cancellationToken)
+    /// <returns>Whether it was started here.</returns>
+    public static async Task<bool> EnsureUpAsync(MitosClient client, CancellationToken cancellationToken)
     {
-        if (await TryHealthAsync(client, cancellationToken) is null)
+        var start = await TryHealthAsync(client, cancellationToken) is null;
+        if (start)
             await StartAsync(client, cancellationToken);
         if ((await client.ListTemplatesAsync(cancellationToken)).All(template => template.Name != "base"))
             await TemplateCommands.BuildAsync(client, new BuildTemplateRequest { Name = "base" }, cancellationToken);
+        return start;
+    }
+
+    /// <summary>Ends the daemon and waits for its end.</summary>
+    /// <returns>What it last said; null when it did not run.</returns>
+    public static async Task<HealthBody?> StopAsync(MitosClient client, CancellationToken cancellationToken)
+    {
+        var health = await TryHealthAsync(client, cancellationToken);
+        if (health is null)
+            return null;
+        using var daemon = Process.GetProcessById(health.Pid);
+        Signal(health.Pid, 15);
+        await daemon.WaitForExitAsync(cancellationToken);
+        return health;
     }
 
     private static Command Up()
@@ -49,21 +65,18 @@ internal static class DaemonCommands
         var all = new Option<bool>("--all") { Description = "Remove all sandboxes first" };
         return new Command("down", "Stop the daemon; sandboxes go on running and are there again after `up`") { all }.Runs(async (client, result, _, cancellationToken) =>
         {
-            var health = await TryHealthAsync(client, cancellationToken);
+            if (result.GetValue(all) && await TryHealthAsync(client, cancellationToken) is not null)
+            {
+                foreach (var sandbox in await client.ListAsync(false, cancellationToken))
+                    await client.RemoveAsync(sandbox.Id, cancellationToken);
+            }
+            var health = await StopAsync(client, cancellationToken);
             if (health is null)
             {
                 Output.Note("mitosd does not run");
                 return ExitCode.Ok;
             }
-            if (result.GetValue(all))
-            {
-                foreach (var sandbox in await client.ListAsync(false, cancellationToken))
-                    await client.RemoveAsync(sandbox.Id, cancellationToken);
-            }
-            using var daemon = Process.GetProcessById(health.Pid);
-            Signal(health.Pid, 15);
-            await daemon.WaitForExitAsync(cancellationToken);
-            Output.Line(health.Sandboxes > 0 && !result.GetValue(all) ? $"mitosd has ended; {health.Sandboxes} sandboxes go on" : "mitosd has ended");
+            Output.Line(health.Sandboxes > 0 ? $"mitosd has ended; {health.Sandboxes} sandboxes go on" : "mitosd has ended");
             return ExitCode.Ok;
         });
     }

@@ -76,7 +76,7 @@ internal sealed class Sandbox
         var record = _record;
         return new SandboxInfo
         {
-            Id = Id, Name = record.Name, State = record.State, Template = record.Template, Generation = record.Machine.Generation.Id,
+            Id = Id, Name = record.Name, State = record.State, Template = record.Template, Generation = record.Machine.Generation.Id, GenerationBytes = record.Machine.Generation.ImageBytes,
             CpuCount = record.Machine.Generation.Shape.CpuCount, MemoryMiB = record.Machine.Generation.Shape.MemoryMiB,
             CreatedAt = record.CreatedAt, StoppedAt = record.StoppedAt, StopReason = record.StopReason,
             ForkedFrom = record.Lineage.Count > 0 ? SandboxId.Parse(record.Lineage[^1]) : null,

@@ -9,6 +9,8 @@ public sealed record SandboxInfo
     public required string Template { get; init; }
     /// <summary>The generation whose memory its machine maps.</summary>
     public required string Generation { get; init; }
+    /// <summary>Bytes of that generation's memory, which exist once for all its machines.</summary>
+    public required long GenerationBytes { get; init; }
     public required int CpuCount { get; init; }
     public required int MemoryMiB { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }

@@ -12,7 +12,7 @@ internal static class Mapping
 {
     public static SandboxBody ToBody(this SandboxInfo info, MemoryUsage? memory = null, bool withToken = false) => new()
     {
-        Id = info.Id.ToString(), Name = info.Name, State = info.State.ToString().ToLowerInvariant(), Template = info.Template, Generation = info.Generation,
+        Id = info.Id.ToString(), Name = info.Name, State = info.State.ToString().ToLowerInvariant(), Template = info.Template, Generation = info.Generation, GenerationBytes = info.GenerationBytes,
         CpuCount = info.CpuCount, MemoryMiB = info.MemoryMiB, CreatedAt = info.CreatedAt, StoppedAt = info.StoppedAt, StopReason = info.StopReason,
         ForkedFrom = info.ForkedFrom?.ToString(), Lineage = info.Lineage.Select(id => id.ToString()).ToList(), ForkId = info.ForkId, ForkIndex = info.ForkIndex,
         Env = new(info.Environment), Metadata = new(info.Metadata), VmmPid = info.VmmPid, DiskLayers = info.DiskLayers,
