@@ -27,9 +27,10 @@ for path in files:
         if not isinstance(node, ast.FunctionDef):
             continue
         number, doc = len(functions), ast.get_docstring(node) or ""
-        functions.append((node.name, path, doc.split(".")[0]))
+        first, _, rest = doc.partition(".")
+        functions.append((node.name, path, first))  # what is asked for; only the rest of the documentation can be searched
         calls = [part.attr if isinstance(part, ast.Attribute) else part.id for call in ast.walk(node) if isinstance(call, ast.Call) for part in [call.func] if isinstance(part, (ast.Attribute, ast.Name))]
-        for field, found in (("name", words(node.name)), ("doc", words(doc)), ("calls", words(" ".join(calls))), ("file", words(os.path.relpath(path, FOLDER)))):
+        for field, found in (("name", words(node.name)), ("doc", words(rest)), ("calls", words(" ".join(calls))), ("file", words(os.path.relpath(path, FOLDER)))):
             for word in set(found):
                 index[field][word].append(number)
         database.execute("insert into functions values (?, ?, ?, ?, ?)", (number, node.name, path, node.lineno, doc))
