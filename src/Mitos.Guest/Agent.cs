@@ -28,7 +28,8 @@ internal sealed class Agent
         _session = new Session(transport);
         _processes = new ProcessTable(loop, _session);
         _session.Requested = OnRequest;
-        _session.Ended = _processes.UnsubscribeAll;
+        _session.Broken = _processes.OnBroken;
+        _session.Replaced = _processes.ReleaseAll;
         _session.Drained = _processes.SendOutput;
         _session.WriteFacts = WriteFacts;
     }

@@ -7,7 +7,8 @@ namespace Mitos.Guest.Processes;
 
 /// <summary>
 /// A process that the host started, with its pipes or terminal. With a subscriber no byte is dropped: what it has not taken
-/// stays in the ring, and a full ring stops the reading. Without one the oldest bytes go, so the process never blocks.
+/// stays in the ring, and a full ring stops the reading; so it is for a while when the stream to it broke. Without one the
+/// oldest bytes go, so the process never blocks.
 /// </summary>
 internal sealed unsafe class GuestProcess
 {
@@ -27,6 +28,7 @@ internal sealed unsafe class GuestProcess
     private Action<ulong>? _inputWaiter;
     private ulong _inputAccepted;
     private long _lastOutput;
+    private bool _retain = true; // a subscriber follows the start
 
     private GuestProcess(EventLoop loop, StartRequest request, Account account, int pid, int input, int output, int error, Action<GuestProcess> changed)
     {
@@ -136,14 +138,26 @@ internal sealed unsafe class GuestProcess
     public (ulong Stdout, ulong Stderr) Subscribe(uint id, ulong stdoutFrom, ulong stderrFrom)
     {
         Subscriber = id;
+        _retain = true;
         EndSent = false;
         var result = (_stdout.Seek(stdoutFrom), _stderr?.Seek(stderrFrom) ?? 0);
         return result;
     }
 
-    public void Unsubscribe()
+    /// <param name="retain">The subscriber may come back: nothing is dropped until <see cref="Release"/>.</param>
+    public void Unsubscribe(bool retain)
     {
         Subscriber = null;
+        if (!retain)
+            Release();
+    }
+
+    /// <summary>Drops the oldest output from here on, if nobody has subscribed again.</summary>
+    public void Release()
+    {
+        if (Subscriber is not null)
+            return;
+        _retain = false;
         Resume(_stdout);
         Resume(_stderr);
     }
@@ -212,7 +226,7 @@ internal sealed unsafe class GuestProcess
     {
         if (channel.Ended)
             return;
-        var room = Subscriber is null ? Scratch.Length : Math.Min(Scratch.Length, channel.Ring.Free);
+        var room = !_retain ? Scratch.Length : Math.Min(Scratch.Length, channel.Ring.Free);
         if (room == 0)
         {
             channel.Stopped = true;
@@ -234,7 +248,7 @@ internal sealed unsafe class GuestProcess
 
     private void Resume(Channel? channel)
     {
-        if (channel is not { Stopped: true, Ended: false } || (Subscriber is not null && channel.Ring.Free < OutputRing.Capacity / 4))
+        if (channel is not { Stopped: true, Ended: false } || (_retain && channel.Ring.Free < OutputRing.Capacity / 4))
             return;
         channel.Stopped = false;
         if (_terminal)

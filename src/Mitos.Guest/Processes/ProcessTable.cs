@@ -9,7 +9,7 @@ namespace Mitos.Guest.Processes;
 /// <summary>The processes that the host started, and the sending of their output.</summary>
 internal sealed class ProcessTable
 {
-    private const int MaxFinished = 256, MaxChunk = 16 << 10;
+    private const int MaxFinished = 256, MaxChunk = 16 << 10, RetainMs = 30_000;
     private readonly EventLoop _loop;
     private readonly Session _session;
     private readonly Reaper _reaper;
@@ -36,6 +36,7 @@ internal sealed class ProcessTable
         _byKey[process.Key] = process;
         _byPid[process.Pid] = process;
         _reaper.Notify();
+        _loop.After(RetainMs, process.Release);
         DropOldest();
         return process;
     }
@@ -56,7 +57,7 @@ internal sealed class ProcessTable
         SendOutput();
     }
 
-    public void Detach(uint id) => BySubscription(id)?.Unsubscribe();
+    public void Detach(uint id) => BySubscription(id)?.Unsubscribe(retain: false);
 
     public void Acknowledge(uint id, OutputStream stream, ulong offset)
     {
@@ -64,10 +65,24 @@ internal sealed class ProcessTable
         SendOutput();
     }
 
-    public void UnsubscribeAll()
+    /// <summary>The stream broke. Its host may come back and go on where it was, so output is kept for a while.</summary>
+    public void OnBroken()
+    {
+        var any = false;
+        foreach (var process in _byKey.Values)
+        {
+            any |= process.Subscriber is not null;
+            process.Unsubscribe(retain: true);
+        }
+        if (any)
+            _loop.After(RetainMs, ReleaseAll);
+    }
+
+    /// <summary>Another host came, as in a new fork: nobody will go on where the old one was.</summary>
+    public void ReleaseAll()
     {
         foreach (var process in _byKey.Values)
-            process.Unsubscribe();
+            process.Release();
     }
 
     public void Forget(GuestProcess process)

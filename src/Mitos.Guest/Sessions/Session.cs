@@ -37,8 +37,11 @@ internal sealed class Session
 
     public RequestHandler? Requested { get; set; }
 
-    /// <summary>The host is gone or another one came: subscriptions end.</summary>
-    public Action? Ended { get; set; }
+    /// <summary>The stream broke; the same host may come back.</summary>
+    public Action? Broken { get; set; }
+
+    /// <summary>Another host has come.</summary>
+    public Action? Replaced { get; set; }
 
     /// <summary>Room to send more output.</summary>
     public Action? Drained { get; set; }
@@ -105,6 +108,7 @@ internal sealed class Session
         {
             _answers.Clear();
             _answerOrder.Clear();
+            Replaced?.Invoke();
         }
         _client = client;
         _session = frame.Session;
@@ -127,6 +131,6 @@ internal sealed class Session
     {
         _outbox.Clear();
         _session = 0;
-        Ended?.Invoke();
+        Broken?.Invoke();
     }
 }
