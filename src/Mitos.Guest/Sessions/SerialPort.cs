@@ -38,6 +38,9 @@ internal sealed unsafe class SerialPort : ITransport
 
     private void OnEvent(uint events)
     {
+        // First, for it may be old by now: a new host's greeting can be among the bytes below, and must not be broken off.
+        if ((events & EventLoop.HangUp) != 0)
+            Broken?.Invoke();
         while (true)
         {
             nint got;
@@ -47,9 +50,7 @@ internal sealed unsafe class SerialPort : ITransport
                 break;
             Received?.Invoke(_buffer.AsSpan(0, (int)got));
         }
-        if ((events & EventLoop.HangUp) != 0)
-            Broken?.Invoke();
-        else if ((events & EventLoop.Out) != 0)
+        if ((events & EventLoop.Out) != 0)
             Writable?.Invoke();
     }
 

@@ -47,13 +47,15 @@ internal static class QemuCommandLine
         };
         for (var position = 0; position <= spec.Disk.Frozen.Length + 1; position++)
             arguments.AddRange(["-add-fd", $"fd={FirstDiskDescriptor + position},set={DiskSet(position)}"]);
+        // a second one for the active layer, read-only: it will be frozen
+        var next = FirstDiskDescriptor + spec.Disk.Frozen.Length + 2;
+        arguments.AddRange(["-add-fd", $"fd={next++},set={DiskSet(spec.Disk.Frozen.Length + 1)}"]);
         // a full host disk is an error inside the guest, not a machine that stops
         arguments.AddRange(["-blockdev", Stack(spec).ToJsonString(), "-device", $"virtio-blk-device,drive={NodeOf(spec.ActiveLayer)},id=disk0,werror=report,rerror=report"]);
         if (spec.Boot is { } boot)
             {
             // opened through /proc: that asks for rights on the files, not on the directories above them
-            var first = FirstDiskDescriptor + spec.Disk.Frozen.Length + 2;
-            arguments.AddRange(["-kernel", $"/proc/self/fd/{first}", "-initrd", $"/proc/self/fd/{first + 1}", "-append", KernelCommandLine(boot, tcg)]);
+            arguments.AddRange(["-kernel", $"/proc/self/fd/{next}", "-initrd", $"/proc/self/fd/{next + 1}", "-append", KernelCommandLine(boot, tcg)]);
         }
         else
         {

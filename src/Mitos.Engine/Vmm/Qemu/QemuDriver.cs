@@ -30,6 +30,7 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
             foreach (var layer in spec.Disk.Frozen)
                 descriptors.Add(Keep(FileDescriptors.OpenRead(layers.PathOf(layer))));
             descriptors.Add(Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer))));
+            descriptors.Add(Keep(FileDescriptors.OpenRead(layers.PathOf(spec.ActiveLayer))));
             if (spec.Boot is { } boot)
                 descriptors.AddRange([Keep(FileDescriptors.OpenRead(boot.Kernel)), Keep(FileDescriptors.OpenRead(boot.Initramfs))]);
             var groups = spec.Cgroup.OpenProcs();

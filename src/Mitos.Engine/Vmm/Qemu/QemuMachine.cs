@@ -27,6 +27,7 @@ internal sealed class QemuMachine : IVmm
     private readonly LayerId _firstActive;
     private byte[]? _switch;
     private MemoryFile? _state;
+    private readonly Dictionary<LayerId, int> _sets = [];
     private int _nextSet = FirstAddedSet;
 
     public QemuMachine(VmmSpec spec, HostProcess process, QmpConnection monitor, LayerStore layers)
@@ -113,7 +114,7 @@ internal sealed class QemuMachine : IVmm
         for (var i = common; i < stack.Frozen.Length; i++)
         {
             using var file = FileDescriptors.OpenRead(_layers.PathOf(stack.Frozen[i]));
-            AddNode(stack.Frozen[i], file, writable: false, below, deadline);
+            AddNode(stack.Frozen[i], [file], writable: false, below, deadline);
             below = QemuCommandLine.NodeOf(stack.Frozen[i]);
         }
         var active = new JsonObject
@@ -127,8 +128,9 @@ internal sealed class QemuMachine : IVmm
 
     public void AddLayer(LayerId layer, Deadline deadline)
     {
-        using var file = FileDescriptors.OpenReadWrite(_layers.PathOf(layer));
-        AddNode(layer, file, writable: true, below: null, deadline);
+        using var write = FileDescriptors.OpenReadWrite(_layers.PathOf(layer));
+        using var read = FileDescriptors.OpenRead(_layers.PathOf(layer));
+        AddNode(layer, [write, read], writable: true, below: null, deadline);
         _switch = null;
     }
 
@@ -166,8 +168,13 @@ internal sealed class QemuMachine : IVmm
         var depth = _monitor.Query("query-block", null, deadline)!.AsArray().Select(device => (int?)device!["inserted"]?["backing_file_depth"]).FirstOrDefault(value => value is not null);
         if (depth != 1)
             throw new VmmException($"QEMU {Id} could not copy its disk's layers into one; {depth - 1} are left.");
-        foreach (var layer in _frozen) // nodes that were made with the process go by themselves, the others on command
+        // Nodes that were made with the process go by themselves, the others on command.
+        foreach (var layer in _frozen)
+        {
             TryRun(QmpConnection.Encode("blockdev-del", new JsonObject { ["node-name"] = QemuCommandLine.NodeOf(layer) }), deadline);
+            if (_sets.Remove(layer, out var set))
+                TryRun(QmpConnection.Encode("remove-fd", new JsonObject { ["fdset-id"] = set }), deadline);
+        }
         _frozen = [];
         return true;
     }
@@ -204,12 +211,15 @@ internal sealed class QemuMachine : IVmm
     private static byte[] SwitchCommand(LayerId active, LayerId next) =>
         QmpConnection.Encode("blockdev-snapshot", new JsonObject { ["node"] = QemuCommandLine.NodeOf(active), ["overlay"] = QemuCommandLine.NodeOf(next) });
 
-    private void AddNode(LayerId layer, SafeFileHandle file, bool writable, string? below, Deadline deadline)
+    // The set stays as long as the node: QEMU takes another descriptor of it whenever the node is reopened, for reading only
+    // when it is frozen, for writing when it becomes active.
+    private void AddNode(LayerId layer, SafeFileHandle[] files, bool writable, string? below, Deadline deadline)
     {
         var set = _nextSet++;
-        AddDescriptor(set, file, deadline);
+        foreach (var file in files)
+            AddDescriptor(set, file, deadline);
+        _sets[layer] = set;
         _monitor.Query("blockdev-add", QemuCommandLine.Layer(layer, set, writable, below), deadline);
-        TryRun(QmpConnection.Encode("remove-fd", new JsonObject { ["fdset-id"] = set }), deadline); // the node has its own by now
     }
 
     private void AddDescriptor(int set, SafeFileHandle file, Deadline deadline) =>
