@@ -8,6 +8,7 @@ foreach (var command in DaemonCommands.All().Concat(SandboxCommands.All()))
 root.Subcommands.Add(Mitos.Cli.Demo.DemoCommand.Make());
 root.Subcommands.Add(ExecCommand.Make());
 root.Subcommands.Add(CopyCommand.Make());
+root.Subcommands.Add(BenchCommand.Make());
 root.Subcommands.Add(TopCommand.Make());
 root.Subcommands.Add(TemplateCommands.Make());
 root.Subcommands.Add(CompletionCommand.Make());

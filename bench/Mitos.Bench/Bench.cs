@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Mitos.Engine;
+using Mitos.Engine.Agent;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Templates;
+
+namespace Mitos.Bench;
+
+/// <summary>An engine in directories of its own, and the few things that every benchmark does with it.</summary>
+internal sealed class Bench : IAsyncDisposable
+{
+    private Bench(EngineOptions options, HostEngine engine) => (Options, Engine) = (options, engine);
+
+    public EngineOptions Options { get; }
+
+    public HostEngine Engine { get; }
+
+    public ISandboxes Sandboxes => Engine.Sandboxes;
+
+    public static async Task<Bench> StartAsync(string guestDirectory, int warmShells)
+    {
+        var id = Guid.NewGuid().ToString("n")[..6];
+        var options = new EngineOptions { StateDirectory = $"/var/tmp/mitos-bench-{id}", RunDirectory = $"/tmp/mb-{id}", GuestDirectory = guestDirectory, WarmShells = warmShells };
+        var engine = await HostEngine.StartAsync(options, NullLoggerFactory.Instance);
+        await engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, new Progress<BuildProgress>(), CancellationToken.None);
+        return new Bench(options, engine);
+    }
+
+    public async Task<SandboxId> CreateAsync(int? memoryMiB = null) =>
+        (await Sandboxes.CreateAsync(new CreateSandboxSpec { MemoryMiB = memoryMiB }, CancellationToken.None)).Id;
+
+    public async Task<ForkResult> ForkAsync(SandboxId source, int count)
+    {
+        var result = await Sandboxes.ForkAsync(source, new ForkSpec { Count = count }, CancellationToken.None);
+        var failed = result.Children.FirstOrDefault(child => child.Error is not null);
+        return failed is null ? result : throw new InvalidOperationException($"child {failed.Index} failed: {failed.Error!.Message}");
+    }
+
+    public async Task<string> RunAsync(SandboxId id, params string[] argv)
+    {
+        var agent = Sandboxes.Agent(id);
+        var spec = new ProcessSpec { Argv = argv, User = "root", Directory = "/" };
+        await using var process = await agent.StartAsync(spec, CancellationToken.None);
+        var output = new MemoryStream();
+        await foreach (var next in process.ReadAsync(CancellationToken.None))
+            output.Write(next.Bytes.Span);
+        var code = (await process.Exit).Code;
+        return code == 0 ? Encoding.UTF8.GetString(output.ToArray()).Trim() : throw new InvalidOperationException($"`{string.Join(' ', argv)}` ended with {code}");
+    }
+
+    public Task RemoveAsync(SandboxId id) => Sandboxes.RemoveAsync(id, CancellationToken.None);
+
+    public async Task RemoveAsync(ForkResult fork)
+    {
+        foreach (var child in fork.Children)
+            await RemoveAsync(child.Sandbox!.Id);
+    }
+
+    public static async Task<double> TimeMsAsync(Func<Task> action)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await action();
+        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var sandbox in Sandboxes.List())
+            await RemoveAsync(sandbox.Id);
+        await Engine.DisposeAsync();
+        Directory.Delete(Options.StateDirectory, recursive: true);
+        Directory.Delete(Options.RunDirectory, recursive: true);
+    }
+}

@@ -1,0 +1,215 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Mitos.Engine.Agent;
+using Mitos.Engine.Sandboxes;
+
+namespace Mitos.Bench;
+
+/// <summary>Every figure that README publishes of forks. Quick runs have fewer samples, and say so by their counts.</summary>
+internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
+{
+    private readonly int _samples = quick ? 8 : 30;
+    private readonly JsonObject _figures = [];
+
+    public async Task<JsonObject> RunAsync(int idleForks)
+    {
+        await CreateAsync();
+        await BootAsync();
+        var source = await bench.CreateAsync();
+        await PausesAsync(source);
+        await ChildrenAsync(source);
+        await ByDeltaAsync();
+        await ByMemoryAsync();
+        await GapAsync(source);
+        await NaiveAsync(source);
+        await IdleAsync(source, idleForks);
+        await bench.RemoveAsync(source);
+        return _figures;
+    }
+
+    private async Task CreateAsync()
+    {
+        say("create");
+        var (create, first, exec) = (new Samples(), new Samples(), new Samples());
+        for (var i = 0; i < _samples; i++)
+        {
+            SandboxId id = default;
+            create.Add(await Bench.TimeMsAsync(async () => id = await bench.CreateAsync()));
+            first.Add(await Bench.TimeMsAsync(() => bench.RunAsync(id, "/bin/true")));
+            for (var j = 0; j < 5; j++)
+                exec.Add(await Bench.TimeMsAsync(() => bench.RunAsync(id, "/bin/true")));
+            await bench.RemoveAsync(id);
+        }
+        _figures["createMs"] = create.ToJson();
+        _figures["firstExecMs"] = first.ToJson();
+        _figures["execRoundTripMs"] = exec.ToJson();
+    }
+
+    // From nothing to the first command: a shape that has no generation yet is booted.
+    private async Task BootAsync()
+    {
+        say("cold boot");
+        var boot = new Samples();
+        for (var i = 0; i < (quick ? 1 : 3); i++)
+        {
+            var memoryMiB = 520 + i;
+            boot.Add(await ColdBoot.RunAsync(bench, memoryMiB));
+        }
+        _figures["coldBootMs"] = boot.ToJson();
+    }
+
+    private async Task PausesAsync(SandboxId source)
+    {
+        say("pauses");
+        var (pause, delta, ready, first, own, vmm, shared) = (new Samples(), new Samples(), new Samples(), new Samples(), new Samples(), new Samples(), new Samples());
+        var started = Stopwatch.GetTimestamp();
+        for (var i = 0; i < _samples; i++)
+        {
+            var fork = await bench.ForkAsync(source, 1);
+            pause.Add(fork.Timings.Pause.TotalMicroseconds);
+            delta.Add(fork.Timings.DeltaBytes / 1048576.0);
+            ready.Add(fork.Children[0].Ready.TotalMilliseconds);
+            var id = fork.Children[0].Sandbox!.Id;
+            var memory = bench.Sandboxes.ReadMemory(id);
+            own.Add(memory.PrivateBytes / 1048576.0);
+            vmm.Add(memory.VmmBytes / 1048576.0);
+            shared.Add(memory.SharedBytes / 1048576.0);
+            first.Add(await Bench.TimeMsAsync(() => bench.RunAsync(id, "/bin/true")));
+            await bench.RemoveAsync(fork);
+            await Task.Delay(100); // the pool of shells fills up again
+        }
+        _figures["pauseUs"] = pause.ToJson();
+        _figures["deltaMiB"] = delta.ToJson();
+        _figures["childReadyMs"] = new JsonObject { ["1"] = ready.ToJson() };
+        _figures["firstExecInChildMs"] = first.ToJson();
+        _figures["privateMiB"] = own.ToJson();
+        _figures["vmmMiB"] = vmm.ToJson();
+        _figures["sharedMiB"] = shared.ToJson();
+        _ = started;
+    }
+
+    private async Task ChildrenAsync(SandboxId source)
+    {
+        foreach (var count in new[] { 8, 32 })
+        {
+            say($"{count} children");
+            var (last, rate) = (new Samples(), new Samples());
+            for (var i = 0; i < (quick ? 2 : 5); i++)
+            {
+                await Task.Delay(500);
+                var fork = await bench.ForkAsync(source, count);
+                last.Add(fork.Children.Max(child => child.Ready.TotalMilliseconds));
+                rate.Add(count / fork.Timings.Total.TotalSeconds);
+                await bench.RemoveAsync(fork);
+            }
+            ((JsonObject)_figures["childReadyMs"]!)[$"{count}"] = last.ToJson();
+            if (count == 32)
+                _figures["forksPerSecond"] = rate.ToJson();
+        }
+    }
+
+    private async Task ByDeltaAsync()
+    {
+        var byDelta = new JsonObject();
+        foreach (var deltaMiB in new[] { 1, 8, 64, 256 })
+        {
+            say($"pause at {deltaMiB} MiB of delta");
+            var source = await bench.CreateAsync();
+            if (deltaMiB > 1)
+                await bench.RunAsync(source, "/bin/sh", "-c", $"head -c {deltaMiB}M /dev/urandom > /dev/shm/delta");
+            byDelta[$"{deltaMiB}"] = (await PauseAsync(source)).ToJson();
+            await bench.RemoveAsync(source);
+        }
+        _figures["pauseUsByDeltaMiB"] = byDelta;
+    }
+
+    private async Task ByMemoryAsync()
+    {
+        var byMemory = new JsonObject();
+        foreach (var memoryMiB in new[] { 256, 1024, 4096 })
+        {
+            say($"pause at {memoryMiB} MiB of memory, 8 MiB of delta");
+            var source = await bench.CreateAsync(memoryMiB);
+            await bench.RunAsync(source, "/bin/sh", "-c", "head -c 6M /dev/urandom > /dev/shm/delta");
+            byMemory[$"{memoryMiB}"] = (await PauseAsync(source)).ToJson();
+            await bench.RemoveAsync(source);
+        }
+        _figures["pauseUsByRamMiB"] = byMemory;
+    }
+
+    private async Task<Samples> PauseAsync(SandboxId source)
+    {
+        var pause = new Samples();
+        for (var i = 0; i < (quick ? 3 : 10); i++)
+        {
+            var fork = await bench.ForkAsync(source, 1);
+            pause.Add(fork.Timings.Pause.TotalMicroseconds);
+            await bench.RemoveAsync(fork);
+        }
+        return pause;
+    }
+
+    // The longest stall that a clock of 1 kHz in the source sees while it is forked.
+    private async Task GapAsync(SandboxId source)
+    {
+        say("stalls seen inside");
+        const string Clock = "import time\nlast=time.monotonic();worst=0\nend=last+12\nwhile last<end:\n time.sleep(0.001)\n now=time.monotonic();worst=max(worst,now-last);last=now\nprint(worst*1000)";
+        var (forked, quiet) = (new Samples(), new Samples());
+        for (var i = 0; i < (quick ? 1 : 3); i++)
+        {
+            quiet.Add(double.Parse(await bench.RunAsync(source, "python3", "-c", Clock), System.Globalization.CultureInfo.InvariantCulture));
+            var clock = bench.RunAsync(source, "python3", "-c", Clock);
+            while (!clock.IsCompleted)
+            {
+                await bench.RemoveAsync(await bench.ForkAsync(source, 1));
+                await Task.Delay(500);
+            }
+            forked.Add(double.Parse(await clock, System.Globalization.CultureInfo.InvariantCulture));
+        }
+        _figures["maxGapMs"] = forked.ToJson();
+        _figures["maxGapWithoutForksMs"] = quiet.ToJson();
+    }
+
+    private async Task NaiveAsync(SandboxId source)
+    {
+        say("naive baseline");
+        var (pause, first, ours) = (new Samples(), new Samples(), new Samples());
+        for (var i = 0; i < (quick ? 2 : 8); i++)
+        {
+            var (pauseMs, firstMs) = await new NaiveBaseline(bench).RunAsync(source);
+            pause.Add(pauseMs);
+            first.Add(firstMs);
+            ours.Add(await Bench.TimeMsAsync(async () =>
+            {
+                var fork = await bench.ForkAsync(source, 1);
+                await bench.RunAsync(fork.Children[0].Sandbox!.Id, "/bin/true");
+            }));
+            await bench.RemoveAsync(bench.Sandboxes.List()[^1].Id);
+            await Task.Delay(300);
+        }
+        _figures["naive"] = new JsonObject { ["pauseMs"] = pause.ToJson(), ["firstCommandMs"] = first.ToJson(), ["forkToFirstCommandMs"] = ours.ToJson() };
+    }
+
+    private async Task IdleAsync(SandboxId source, int count)
+    {
+        say($"{count} idle forks");
+        var held = new List<SandboxId>();
+        var before = MemoryAvailableMiB();
+        while (held.Count < count)
+            held.AddRange((await bench.ForkAsync(source, Math.Min(50, count - held.Count))).Children.Select(child => child.Sandbox!.Id));
+        await Task.Delay(5000);
+        var cpu = held.Sum(id => bench.Sandboxes.ReadCpuTime(id).TotalSeconds);
+        var seconds = quick ? 5 : 30;
+        await Task.Delay(seconds * 1000);
+        cpu = held.Sum(id => bench.Sandboxes.ReadCpuTime(id).TotalSeconds) - cpu;
+        var memory = held.Select(bench.Sandboxes.ReadMemory).ToList();
+        _figures["idleForks"] = new JsonObject
+        {
+            ["count"] = count, ["hostMemoryMiB"] = before - MemoryAvailableMiB(), ["privateMiB"] = memory.Sum(one => one.PrivateBytes) >> 20,
+            ["vmmMiB"] = memory.Sum(one => one.VmmBytes) >> 20, ["cpuPercentOfACoreEach"] = Math.Round(cpu / seconds / count * 100, 4),
+        };
+        await Parallel.ForEachAsync(held, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (id, _) => await bench.RemoveAsync(id));
+    }
+
+    private static long MemoryAvailableMiB() => Mitos.Engine.Capacity.HostCapacity.ReadMemoryAvailable() >> 20;
+}
