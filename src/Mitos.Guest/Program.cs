@@ -10,6 +10,7 @@ if (args is ["--listen", var socket, ..])
     _ = Libc.Prctl(36 /* PR_SET_CHILD_SUBREAPER */, 1, 0, 0, 0);
     var listening = new EventLoop();
     var root = args is [_, _, "--root", var directory] ? directory : Path.GetTempPath();
+    Directory.CreateDirectory(root + Mitos.Guest.Forks.Handshake.Folder);
     _ = new Agent(listening, new SocketTransport(listening, socket), root);
     listening.Run();
 }

@@ -35,6 +35,7 @@ internal static unsafe class Init
         Mount("tmpfs", "/dev/shm", "tmpfs", NoSuid | NoDev);
         Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", NoSuid | NoDev | NoExec);
         Links();
+        Identity();
         Network.Up("lo");
         if (Option(commandLine, "mitos.net") is { } mode)
             Network.Configure(mode);
@@ -85,6 +86,20 @@ internal static unsafe class Init
         {
             if (!File.Exists(name))
                 File.CreateSymbolicLink(name, target);
+        }
+    }
+
+    // The handshake of each fork writes these in memory.
+    private static void Identity()
+    {
+        Directory.CreateDirectory(Forks.Handshake.Folder);
+        foreach (var name in (string[])["hostname", "machine-id"])
+        {
+            var (inMemory, onDisk) = ($"{Forks.Handshake.Folder}/{name}", "/etc/" + name);
+            File.WriteAllText(inMemory, "");
+            if (!File.Exists(onDisk))
+                File.WriteAllText(onDisk, "");
+            Check(Libc.Mount(inMemory, onDisk, null, 4096 /* MS_BIND */, null), "bind " + onDisk);
         }
     }
 

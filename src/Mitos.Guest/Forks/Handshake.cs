@@ -10,6 +10,9 @@ namespace Mitos.Guest.Forks;
 /// </summary>
 internal static unsafe class Handshake
 {
+    /// <summary>Where a machine finds who it is; /etc/hostname and /etc/machine-id are bound to the files here.</summary>
+    public const string Folder = "/run/mitos";
+
     private const long MaxClockErrorNs = 100_000_000;
 
     /// <param name="request">From the host.</param>
@@ -24,13 +27,11 @@ internal static unsafe class Handshake
             SetClock(request.WallClockUnixNs);
             SetHostname(request.Hostname);
         }
-        Directory.CreateDirectory(root + "/run/mitos");
-        WriteFile(root + "/run/mitos/sandbox-id", request.SandboxId + "\n", 0x1A4);
-        WriteFile(root + "/run/mitos/fork-id", request.ForkId + "\n", 0x1A4);
-        WriteFile(root + "/run/mitos/token", request.Token + "\n", 0x180);
-        Directory.CreateDirectory(root + "/etc");
-        WriteFile(root + "/etc/hostname", request.Hostname + "\n", 0x1A4);
-        WriteFile(root + "/etc/machine-id", request.MachineId + "\n", 0x124 /* 0444 */);
+        WriteFile(root, "sandbox-id", request.SandboxId, 0x1A4);
+        WriteFile(root, "fork-id", request.ForkId, 0x1A4);
+        WriteFile(root, "token", request.Token, 0x180);
+        WriteFile(root, "hostname", request.Hostname, 0x1A4);
+        WriteFile(root, "machine-id", request.MachineId, 0x1A4);
     }
 
     private static void AddEntropy(byte[] entropy)
@@ -71,13 +72,14 @@ internal static unsafe class Handshake
         }
     }
 
-    private static void WriteFile(string path, string text, uint mode)
+    // In memory, and over what is there: a file on disk would cost each child a journal's worth of pages and a disk layer.
+    private static void WriteFile(string root, string name, string text, uint mode)
     {
-        _ = Libc.Unlink(path);
+        var path = root + Folder + "/" + name;
         var fd = Libc.Open(path, 1 | 0x40 | 0x200 | 0x80000, mode);
         if (fd < 0)
             throw AgentError.FromLastError(path);
-        var bytes = Encoding.UTF8.GetBytes(text);
+        var bytes = Encoding.UTF8.GetBytes(text + "\n");
         nint written;
         fixed (byte* data = bytes)
             written = Libc.Write(fd, data, (nuint)bytes.Length);
