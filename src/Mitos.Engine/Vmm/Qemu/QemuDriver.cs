@@ -42,6 +42,8 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 Descriptors = descriptors,
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
+                // one heap for all threads: each further one is private memory of every fork
+                Environment = new Dictionary<string, string> { ["MALLOC_ARENA_MAX"] = "1" },
                 NoHugePages = true,
                 MaxOpenFiles = 1024,
             });
