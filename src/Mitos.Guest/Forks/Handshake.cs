@@ -24,13 +24,58 @@ internal static unsafe class Handshake
             SetClock(request.WallClockUnixNs);
             SetHostname(request.Hostname);
         }
-        Directory.CreateDirectory(root + "/run/mitos");
+        MakeDirectory(root + "/run/mitos");
         WriteFile(root + "/run/mitos/sandbox-id", request.SandboxId + "\n", 0x1A4);
         WriteFile(root + "/run/mitos/fork-id", request.ForkId + "\n", 0x1A4);
         WriteFile(root + "/run/mitos/token", request.Token + "\n", 0x180);
-        Directory.CreateDirectory(root + "/etc");
+        WriteFile(root + "/run/mitos/env", Shell(request.Environment), 0x1A4);
+        MakeDirectory(root + "/etc");
         WriteFile(root + "/etc/hostname", request.Hostname + "\n", 0x1A4);
+        WriteFile(root + "/etc/hosts", Hosts(root + "/etc/hosts", request.Hostname), 0x1A4);
         WriteFile(root + "/etc/machine-id", request.MachineId + "\n", 0x124 /* 0444 */);
+    }
+
+    /// <summary>
+    /// Does once, in a directory that is removed again, what every child does first: its code and the memory that it needs are
+    /// then in the generation that all share.
+    /// </summary>
+    public static void Rehearse(string root)
+    {
+        var stage = root + "/run/mitos-rehearsal";
+        Apply(new HandshakeRequest("rehearsal", "rehearsal", 0, new byte[32], 0, "rehearsal", new string('0', 32), "", []), stage);
+        _ = ForkHooks.Find(root);
+        Directory.Delete(stage, recursive: true);
+    }
+
+    // Lines that a shell reads as assignments.
+    private static string Shell(Dictionary<string, string> environment)
+    {
+        var text = new StringBuilder();
+        foreach (var (name, value) in environment)
+            text.Append(name).Append("='").Append(value.Replace("'", @"'\''")).Append("'\n");
+        return text.ToString();
+    }
+
+    // The host's own name must resolve: sudo and others look it up. Other lines stay.
+    private static string Hosts(string path, string hostname)
+    {
+        const string OwnAddress = "127.0.1.1";
+        var text = new StringBuilder();
+        foreach (var line in File.Exists(path) ? File.ReadAllLines(path) : ["127.0.0.1 localhost", "::1 localhost"])
+        {
+            if (!line.StartsWith(OwnAddress, StringComparison.Ordinal))
+                text.Append(line).Append('\n');
+        }
+        return text.Append(OwnAddress).Append(' ').Append(hostname).Append('\n').ToString();
+    }
+
+    private static void MakeDirectory(string path)
+    {
+        if (Libc.Mkdir(path, 0x1ED /* 0755 */) == 0 || Libc.LastError == Errno.EEXIST)
+            return;
+        if (Libc.LastError != Errno.ENOENT)
+            throw AgentError.FromLastError(path);
+        Directory.CreateDirectory(path);
     }
 
     private static void AddEntropy(byte[] entropy)
