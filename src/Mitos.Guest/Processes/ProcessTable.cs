@@ -38,6 +38,7 @@ internal sealed class ProcessTable
         var process = Launch(request);
         _endpoints.Add(process);
         _listed.Add(process);
+        process.Expect(_loop);
         return process;
     }
 

@@ -1,3 +1,4 @@
+using Mitos.Guest.Loop;
 using Mitos.Protocol.Messages;
 
 namespace Mitos.Guest.Streams;
@@ -9,6 +10,7 @@ namespace Mitos.Guest.Streams;
 internal abstract class Endpoint(ProcessKey key)
 {
     private readonly List<Subscription> _subscriptions = [];
+    private LoopTimer? _expected;
 
     public ProcessKey Key { get; } = key;
 
@@ -28,13 +30,30 @@ internal abstract class Endpoint(ProcessKey key)
     /// <summary>True when no more output will come; then how it ended.</summary>
     public abstract bool TryGetEnd(out int code, out int signal);
 
-    public void Subscribe(Subscription subscription, ulong stdoutFrom, ulong stderrFrom)
+    /// <summary>Its host will subscribe at once: until then, or until the grace has passed, it is treated as if it had.</summary>
+    public void Expect(EventLoop loop)
+    {
+        _expected = loop.After(EndpointTable.GraceMs, () =>
+        {
+            _expected = null;
+            UpdateRings();
+        });
+        UpdateRings();
+    }
+
+    /// <param name="subscription">New.</param>
+    /// <param name="from">Per output, where the host wants it from; the oldest byte that is still here when that is gone.</param>
+    /// <param name="taken">Per output, how far the host's consumer came: the rest of what the host has counts as not acknowledged.</param>
+    public void Subscribe(Subscription subscription, ReadOnlySpan<ulong> from, ReadOnlySpan<ulong> taken)
     {
         for (var i = 0; i < Outputs.Count; i++)
         {
             var ring = Outputs[i].Ring;
-            subscription.Sent[i] = subscription.Acknowledged[i] = Math.Clamp(i == 0 ? stdoutFrom : stderrFrom, ring.Start, ring.End);
+            subscription.Sent[i] = Math.Clamp(from[i], ring.Start, ring.End);
+            subscription.Acknowledged[i] = Math.Min(taken[i], subscription.Sent[i]);
         }
+        _expected?.Cancel();
+        _expected = null;
         _subscriptions.Add(subscription);
         UpdateRings();
     }
@@ -77,7 +96,7 @@ internal abstract class Endpoint(ProcessKey key)
         for (var i = 0; i < Outputs.Count; i++)
         {
             var output = Outputs[i];
-            output.Guarded = AlwaysGuarded || _subscriptions.Count > 0;
+            output.Guarded = AlwaysGuarded || _expected is not null || _subscriptions.Count > 0;
             var lowest = ulong.MaxValue;
             foreach (var subscription in _subscriptions)
                 lowest = Math.Min(lowest, subscription.Acknowledged[i]);

@@ -51,10 +51,9 @@ internal sealed class EndpointTable
     public WireWriter Attach(uint id, ref WireReader request, WireWriter reply)
     {
         var endpoint = Find<Endpoint>(ref request);
-        var (stdoutFrom, stderrFrom) = (request.Number(), request.Number());
         Detach(id);
         var subscription = new Subscription(id, endpoint);
-        endpoint.Subscribe(subscription, stdoutFrom, stderrFrom);
+        endpoint.Subscribe(subscription, [request.Number(), request.Number()], [request.Number(), request.Number()]);
         _subscriptions[id] = subscription;
         return reply.Number(endpoint.Pid).Number(subscription.Sent[0]).Number(subscription.Sent[1]).Number(endpoint.Input?.Accepted ?? 0);
     }
