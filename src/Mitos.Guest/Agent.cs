@@ -2,8 +2,11 @@ using Mitos.Guest.Files;
 using Mitos.Guest.Forks;
 using Mitos.Guest.Loop;
 using Mitos.Guest.Native;
+using Mitos.Guest.Ports;
 using Mitos.Guest.Processes;
 using Mitos.Guest.Sessions;
+using Mitos.Guest.Streams;
+using Mitos.Guest.Watches;
 using Mitos.Protocol.Messages;
 
 namespace Mitos.Guest;
@@ -13,7 +16,11 @@ internal sealed class Agent
 {
     private readonly EventLoop _loop;
     private readonly Session _session;
+    private readonly EndpointTable _endpoints;
     private readonly ProcessTable _processes;
+    private readonly PortTable _ports;
+    private readonly WatchTable _watches;
+    private readonly ForkHooks _hooks;
     private readonly FileWorker _files = new();
     private readonly string _root;
     private string _sandboxId = "";
@@ -23,91 +30,107 @@ internal sealed class Agent
     /// <param name="root">See <see cref="Handshake.Apply"/>.</param>
     public Agent(EventLoop loop, ITransport transport, string root)
     {
-        _loop = loop;
-        _root = root;
-        _session = new Session(transport);
-        _processes = new ProcessTable(loop, _session);
-        _session.Requested = OnRequest;
-        _session.Broken = _processes.OnBroken;
-        _session.Replaced = _processes.ReleaseAll;
-        _session.Drained = _processes.SendOutput;
-        _session.WriteFacts = WriteFacts;
+        (_loop, _root) = (loop, root);
+        _session = new Session(transport) { Requested = OnRequest, WriteFacts = WriteFacts };
+        _endpoints = new EndpointTable(loop, _session);
+        _processes = new ProcessTable(loop, _endpoints);
+        _ports = new PortTable(loop, _endpoints, _session);
+        _watches = new WatchTable(loop, _session, _files);
+        _hooks = new ForkHooks(_processes);
     }
 
-    private static bool Changes(MessageType type) =>
-        type is MessageType.CommitFile or MessageType.Move or MessageType.Remove or MessageType.MakeDirectory or MessageType.Signal or MessageType.Handshake;
-
-    private void OnRequest(uint id, MessageType type, WireReader request)
+    private void OnRequest(RequestOrigin origin, WireReader request)
     {
-        var session = _session.Current;
-        if (type is >= MessageType.Stat and <= MessageType.Remove)
+        if (origin.Type is >= MessageType.Stat and <= MessageType.Remove)
         {
-            var copy = request.Rest().ToArray();
-            _files.Run(() =>
-            {
-                var reply = new WireWriter();
-                var answer = Try(() => FileOperations.Run(type, new WireReader(copy), reply), reply);
-                _loop.Post(() => _session.Answer(session, id, answer, reply.Written, Changes(type)));
-            });
+            RunFileOperation(origin, request.Rest().ToArray());
             return;
         }
         try
         {
-            if (Handle(id, type, ref request) is { } reply)
-                _session.Answer(session, id, MessageType.Ok, reply.Written, Changes(type));
+            if (Handle(origin, ref request) is { } reply)
+                _session.Answer(origin, MessageType.Ok, reply.Written);
         }
         catch (Exception e)
         {
-            var reply = new WireWriter();
-            WriteError(reply, e);
-            _session.Answer(session, id, MessageType.Error, reply.Written, Changes(type));
+            Refuse(origin, e);
         }
     }
 
-    // Null: the answer is sent later, or there is none.
-    private WireWriter? Handle(uint id, MessageType type, ref WireReader request)
+    private void RunFileOperation(RequestOrigin origin, byte[] request) => _files.Run(() =>
     {
         var reply = new WireWriter();
-        switch (type)
+        Exception? error = null;
+        try
+        {
+            FileOperations.Run(origin.Type, new WireReader(request), reply);
+        }
+        catch (Exception e)
+        {
+            error = e;
+        }
+        _loop.Post(() => Answer(origin, error, reply));
+    });
+
+    // Null: the answer is sent later, or there is none.
+    private WireWriter? Handle(RequestOrigin origin, ref WireReader request)
+    {
+        var reply = new WireWriter();
+        switch (origin.Type)
         {
             case MessageType.Ping:
                 return reply;
             case MessageType.Start:
                 return reply.Number(_processes.Start(StartRequest.Read(ref request)).Pid);
             case MessageType.Attach:
-                _processes.Attach(id, ref request, reply);
+                _session.Answer(origin, MessageType.Ok, _endpoints.Attach(origin.Id, ref request, reply).Written);
+                _endpoints.SendAll(); // its output comes after the answer
                 return null;
             case MessageType.Detach:
-                _processes.Detach((uint)request.Int32());
+                _endpoints.Detach((uint)request.Int32());
                 return reply;
             case MessageType.Ack:
-                _processes.Acknowledge(id, (OutputStream)request.Int32(), request.Number());
+                _endpoints.Acknowledge(origin.Id, (OutputStream)request.Int32(), request.Number());
                 return null;
             case MessageType.Stdin:
-                var session = _session.Current;
-                _processes.Find(ref request).Input(request.Number(), request.Rest(), accepted =>
-                    _session.Answer(session, id, MessageType.Ok, new WireWriter().Number(accepted).Written, keep: false));
+                WriteInput(origin, ref request);
                 return null;
             case MessageType.CloseStdin:
-                _processes.Find(ref request).CloseInput();
+                _endpoints.Find<Endpoint>(ref request).Input?.End();
                 return reply;
             case MessageType.Signal:
-                _processes.Find(ref request).Signal(request.Int32(), request.Flag());
+                _endpoints.Find<GuestProcess>(ref request).Signal(request.Int32(), request.Flag());
                 return reply;
             case MessageType.Resize:
-                _processes.Find(ref request).Resize(request.Int32(), request.Int32());
+                _endpoints.Find<GuestProcess>(ref request).Resize(request.Int32(), request.Int32());
                 return reply;
             case MessageType.ListProcesses:
                 _processes.Write(reply);
                 return reply;
             case MessageType.Forget:
-                _processes.Forget(_processes.Find(ref request));
+                _processes.Forget(_endpoints.Find<GuestProcess>(ref request));
+                return reply;
+            case MessageType.Watch:
+                var account = Account.Find(request.Text());
+                var path = GuestPath.Resolve(request.Text(), account);
+                _watches.Add(new FileWatch(origin.Id, path, request.Flag(), account), error => Answer(origin, error, new WireWriter().Text(path)));
+                return null;
+            case MessageType.Unwatch:
+                _watches.Remove((uint)request.Int32());
+                return reply;
+            case MessageType.OpenPort:
+                OpenPort(origin, ref request, reply);
+                return null;
+            case MessageType.ClosePort:
+                if (_endpoints.TryFind<PortEndpoint>(ProcessKey.Read(request.Raw(ProcessKey.Length)), out var port))
+                    _ports.Close(port, request.Flag());
                 return reply;
             case MessageType.Metrics:
                 SystemFacts.Metrics.Write(reply);
                 return reply;
             case MessageType.Handshake:
-                return Greet(id, HandshakeRequest.Read(ref request), reply);
+                Greet(origin, HandshakeRequest.Read(ref request), reply);
+                return null;
             case MessageType.Freeze:
                 Freeze();
                 return reply;
@@ -115,68 +138,74 @@ internal sealed class Agent
                 Libc.Sync();
                 return reply;
             case MessageType.PowerOff:
-                _loop.After(10, Boot.PowerOff.Now); // the answer goes first
+                _loop.After(10, () => Boot.PowerOff.Now(_processes)); // the answer goes first
                 return reply;
             case MessageType.ConfigureNetwork:
                 Boot.Network.Configure(request.Text());
                 return reply;
             default:
-                throw new AgentError(AgentErrorCode.Unsupported, $"This agent does not know the request {(int)type}");
+                throw new AgentError(AgentErrorCode.Unsupported, $"This agent does not know the request {(int)origin.Type}");
         }
     }
 
-    private WireWriter? Greet(uint id, HandshakeRequest handshake, WireWriter reply)
+    // Answers with how much was taken in all. No bytes: only asks that.
+    private void WriteInput(RequestOrigin origin, ref WireReader request)
+    {
+        var input = _endpoints.Find<Endpoint>(ref request).Input
+            ?? throw new AgentError(AgentErrorCode.FailedPrecondition, "The process was started without input", Errno.EPIPE);
+        var offset = request.Number();
+        var bytes = request.Rest();
+        if (bytes.Length == 0)
+            _session.Answer(origin, MessageType.Ok, new WireWriter().Number(input.Accepted).Written);
+        else
+            input.Write(offset, bytes, error => Answer(origin, error, new WireWriter().Number(input.Accepted)));
+    }
+
+    private void OpenPort(RequestOrigin origin, ref WireReader request, WireWriter reply)
+    {
+        var key = ProcessKey.Read(request.Raw(ProcessKey.Length));
+        if (_endpoints.TryFind<PortEndpoint>(key, out _))
+            Answer(origin, null, reply);
+        else
+            _ports.Open(key, request.Int32(), error => Answer(origin, error, reply));
+    }
+
+    private void Greet(RequestOrigin origin, HandshakeRequest handshake, WireWriter reply)
     {
         Handshake.Apply(handshake, _root);
         _sandboxId = handshake.SandboxId;
         _processes.Environment = handshake.Environment;
-        var hooks = ForkHooks.Find(_root);
-        if (hooks.Length == 0)
-            return reply;
-        var session = _session.Current;
-        _processes.RunHooks(hooks, handshake, error =>
-        {
-            if (error is not null)
-                WriteError(reply, new AgentError(AgentErrorCode.FailedPrecondition, error));
-            _session.Answer(session, id, error is null ? MessageType.Ok : MessageType.Error, reply.Written, keep: true);
-        });
-        return null;
+        _hooks.Run(ForkHooks.Find(_root), handshake, error =>
+            Answer(origin, error is null ? null : new AgentError(AgentErrorCode.FailedPrecondition, error), reply));
     }
 
-    // Walks through what every child will do first, so that its code and pages are in the generation and shared.
     private void Freeze()
     {
-        Libc.Sync();
-        _ = ForkHooks.Find(_root);
+        Handshake.Rehearse(_root);
         GC.Collect();
+        Libc.Sync();
     }
 
     private void WriteFacts(WireWriter writer)
     {
-        var bootId = File.Exists("/proc/sys/kernel/random/boot_id") ? File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim() : "";
+        const string BootId = "/proc/sys/kernel/random/boot_id";
+        var bootId = File.Exists(BootId) ? File.ReadAllText(BootId).Trim() : "";
         writer.Text("0.1.0").Text(bootId).Number((ulong)Environment.TickCount64).Text(_sandboxId);
     }
 
-    private static MessageType Try(Action action, WireWriter reply)
+    private void Answer(RequestOrigin origin, Exception? error, WireWriter reply)
     {
-        try
-        {
-            action();
-            return MessageType.Ok;
-        }
-        catch (Exception e)
-        {
-            reply.Clear();
-            WriteError(reply, e);
-            return MessageType.Error;
-        }
+        if (error is null)
+            _session.Answer(origin, MessageType.Ok, reply.Written);
+        else
+            Refuse(origin, error);
     }
 
-    private static void WriteError(WireWriter reply, Exception e)
+    private void Refuse(RequestOrigin origin, Exception reason)
     {
-        if (e is AgentError error)
-            reply.Number((int)error.Code).Number(error.Errno).Text(error.Message);
-        else
-            reply.Number((int)AgentErrorCode.Internal).Number(0).Text($"{e.GetType().Name}: {e.Message}");
+        var (code, errno, message) = reason is AgentError error
+            ? (error.Code, error.Errno, error.Message)
+            : (AgentErrorCode.Internal, 0, $"{reason.GetType().Name}: {reason.Message}");
+        _session.Answer(origin, MessageType.Error, new WireWriter().Number((int)code).Number(errno).Text(message).Written);
     }
 }

@@ -5,6 +5,7 @@ using Mitos.Guest.Native;
 using Mitos.Guest.Sessions;
 
 // As process 1: boots the guest and serves its host. With `--listen SOCKET [--root DIR]`: an ordinary process, for tests.
+_ = Libc.Signal(13 /* SIGPIPE */, 1 /* SIG_IGN */);
 if (args is ["--listen", var socket, ..])
 {
     _ = Libc.Prctl(36 /* PR_SET_CHILD_SUBREAPER */, 1, 0, 0, 0);
@@ -24,12 +25,12 @@ try
     Init.Run();
     var loop = new EventLoop();
     _ = new Agent(loop, new SerialPort(loop), root: "");
-    Init.Say("agent ready");
+    BootConsole.Say("agent ready");
     loop.Run();
 }
 catch (Exception e)
 {
-    Init.Say($"cannot go on: {e.Message}");
+    BootConsole.Say($"cannot go on: {e.Message}");
     PowerOff.Now();
 }
 return 1;

@@ -1,137 +1,277 @@
-using System.Security.Cryptography;
 using System.Text;
 using Mitos.Engine.Agent;
+using Mitos.Guest.Tests.Hosting;
 using Mitos.Protocol.Messages;
 
 namespace Mitos.Guest.Tests;
 
-public sealed class ProcessTests : IAsyncLifetime
+public sealed class ProcessTests
 {
-    private readonly AgentHost _agent = new();
-
-    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
-
-    public ValueTask DisposeAsync() => _agent.DisposeAsync();
+    private static CancellationToken Deadline => AgentHost.Deadline;
 
     [Fact]
-    public async Task Output_errors_and_exit_codes_come_through()
+    public async Task A_command_runs_and_its_outputs_and_exit_code_come_apart()
     {
-        Assert.Equal((7, "out\n", "err\n"), await _agent.ShellAsync("echo out; echo err >&2; exit 7"));
-        Assert.Equal(128 + 9, (await _agent.ShellAsync("kill -9 $$")).Code);
+        await using var host = new AgentHost();
+        var result = await ProcessOutput.RunAsync(host.Agent, "echo out; echo err >&2; exit 7", Deadline);
+        Assert.Equal(("out\n", "err\n", new ProcessExit(7, 0)), (result.Out, result.Err, result.Exit));
     }
 
     [Fact]
-    public async Task Environment_and_directory_are_as_asked_for()
+    public async Task Binary_output_comes_unchanged()
     {
-        var result = await _agent.RunAsync(new ProcessSpec { Argv = ["sh", "-c", "echo $COLOUR; pwd"], Directory = "/usr", User = "root", Environment = new Dictionary<string, string> { ["COLOUR"] = "red" } });
-        Assert.Equal("red\n/usr\n", result.Stdout);
+        await using var host = new AgentHost();
+        var result = await ProcessOutput.RunAsync(host.Agent, "i=0; while [ $i -lt 256 ]; do printf \"\\\\$(printf %o $i)\"; i=$((i+1)); done", Deadline);
+        Assert.Equal(Enumerable.Range(0, 256).Select(i => (byte)i), result.Stdout);
+    }
+
+    [Fact]
+    public async Task Arguments_environment_directory_and_user_are_as_asked()
+    {
+        await using var host = new AgentHost();
+        var result = await ProcessOutput.RunAsync(host.Agent, new ProcessSpec
+        {
+            Argv = ["sh", "-c", "printf '%s|' \"$@\" \"$GREETING\" \"$HOME\" \"$USER\" \"$PWD\"; id -u", "sh", "a b", "", "é'\""],
+            User = "nobody", Directory = "/usr/bin", Environment = new Dictionary<string, string> { ["GREETING"] = "hello\nworld" },
+        }, Deadline);
+        Assert.Equal("a b||é'\"|hello\nworld|/nonexistent|nobody|/usr/bin|65534\n", result.Out);
     }
 
     [Theory]
-    [InlineData("no-such-command", "", "root", "no-such-command")]
-    [InlineData("true", "/no/such/folder", "root", "/no/such/folder")]
-    [InlineData("true", "", "nobody-of-that-name", "nobody-of-that-name")]
-    public async Task What_is_not_there_is_named(string command, string directory, string user, string named)
+    [InlineData("no-such-command", "", "", AgentErrorCode.NotFound, 2)]
+    [InlineData("true", "/no/such/directory", "", AgentErrorCode.NotFound, 2)]
+    [InlineData("/etc/passwd", "", "", AgentErrorCode.PermissionDenied, 13)]
+    [InlineData("true", "", "no-such-user", AgentErrorCode.NotFound, 0)]
+    [InlineData("a\0b", "", "", AgentErrorCode.InvalidArgument, 0)]
+    [InlineData("", "", "", AgentErrorCode.InvalidArgument, 0)]
+    public async Task What_cannot_be_started_is_refused_and_says_why(string command, string directory, string user, AgentErrorCode code, int errno)
     {
-        var error = await Assert.ThrowsAsync<AgentException>(() => _agent.Client.StartAsync(new ProcessSpec { Argv = [command], Directory = directory, User = user }, CancellationToken.None));
-        Assert.Equal(AgentErrorCode.NotFound, error.Code);
-        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+        await using var host = new AgentHost();
+        var error = await Assert.ThrowsAsync<AgentException>(() => host.Agent.StartAsync(new ProcessSpec { Argv = [command], Directory = directory, User = user }, Deadline));
+        Assert.Equal((code, errno), (error.Code, error.Errno));
+        Assert.StartsWith("In sandbox itest: ", error.Message);
+        Assert.Empty(await host.Agent.ListProcessesAsync(Deadline));
     }
 
     [Fact]
-    public async Task A_megabyte_of_input_comes_back_from_cat()
+    public async Task A_command_is_looked_up_in_the_PATH_of_its_own_environment()
     {
-        var input = RandomNumberGenerator.GetBytes(1 << 20);
-        await using var process = await _agent.Client.StartAsync(new ProcessSpec { Argv = ["cat"], Stdin = true, User = "root", Directory = "/" }, CancellationToken.None);
-        var reading = ReadAsync(process);
-        await process.WriteStdinAsync(input, CancellationToken.None);
-        await process.CloseStdinAsync(CancellationToken.None);
-        Assert.Equal(input, await reading);
-        Assert.Equal(0, (await process.Exit).Code);
+        await using var host = new AgentHost();
+        File.WriteAllText(host.PathOf("tool"), "#!/bin/sh\necho found\n");
+        File.SetUnixFileMode(host.PathOf("tool"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        var spec = new ProcessSpec { Argv = ["tool"], User = "root", Environment = new Dictionary<string, string> { ["PATH"] = $"/nowhere:{Path.GetDirectoryName(host.PathOf("tool"))}:/bin" } };
+        Assert.Equal("found\n", (await ProcessOutput.RunAsync(host.Agent, spec, Deadline)).Out);
     }
 
     [Fact]
-    public async Task A_terminal_has_the_size_that_it_was_given_and_is_resized()
+    public async Task Starting_the_same_key_again_finds_the_same_process()
     {
-        await using var process = await _agent.Client.StartAsync(
-            new ProcessSpec { Argv = ["sh", "-c", "stty size; read x; stty size; tty"], Terminal = new TerminalSize(31, 77), User = "root", Directory = "/" }, CancellationToken.None);
+        await using var host = new AgentHost();
+        var spec = ProcessOutput.Shell("echo once; sleep 30");
+        await using var first = await host.Agent.StartAsync(spec, Deadline);
+        await using var second = await host.Agent.StartAsync(spec, Deadline);
+        Assert.Equal(first.Pid, second.Pid);
+        var only = Assert.Single(await host.Agent.ListProcessesAsync(Deadline));
+        Assert.Equal((first.Pid, "sh", "root", "/", null), (only.Pid, only.Argv[0], only.User, only.Directory, only.Exit));
+        await using var events = first.ReadAsync(Deadline).GetAsyncEnumerator();
+        Assert.True(await events.MoveNextAsync());
+        Assert.Equal("once\n", Encoding.UTF8.GetString(events.Current.Bytes.Span));
+        await first.SignalAsync(9, group: true, Deadline);
+        Assert.Equal("once\n", (await ProcessOutput.ReadAsync(second, Deadline)).Out);
+    }
+
+    [Fact]
+    public async Task A_signal_ends_the_process_alone_or_its_whole_group()
+    {
+        await using var host = new AgentHost();
+        await using var process = await host.Agent.StartAsync(ProcessOutput.Shell("trap 'echo got; exit 3' USR1; echo ready; while :; do sleep 0.05; done"), Deadline);
+        await using var events = process.ReadAsync(Deadline).GetAsyncEnumerator();
+        Assert.True(await events.MoveNextAsync());
+        await process.SignalAsync(10, group: false, Deadline);
+        Assert.Equal(new ProcessExit(3, 0), await process.Exit.WaitAsync(Deadline));
+
+        var result = await StartAndSignal("sleep 100 & sleep 100", 15);
+        Assert.Equal(new ProcessExit(143, 15), result.Exit);
+
+        async Task<ProcessOutput> StartAndSignal(string command, int signal)
+        {
+            await using var other = await host.Agent.StartAsync(ProcessOutput.Shell(command), Deadline);
+            await other.SignalAsync(signal, group: true, Deadline);
+            return await ProcessOutput.ReadAsync(other, Deadline);
+        }
+    }
+
+    [Fact]
+    public async Task A_signal_to_a_process_that_has_ended_and_one_that_does_not_exist_are_refused()
+    {
+        await using var host = new AgentHost();
+        await using var process = await host.Agent.StartAsync(ProcessOutput.Shell("sleep 100"), Deadline);
+        Assert.Equal(AgentErrorCode.InvalidArgument, (await Assert.ThrowsAsync<AgentException>(() => process.SignalAsync(0, group: true, Deadline))).Code);
+        await process.SignalAsync(9, group: true, Deadline);
+        await process.Exit.WaitAsync(Deadline);
+        Assert.Equal(AgentErrorCode.FailedPrecondition, (await Assert.ThrowsAsync<AgentException>(() => process.SignalAsync(9, group: true, Deadline))).Code);
+        Assert.Equal(AgentErrorCode.NotFound, (await Assert.ThrowsAsync<AgentException>(() => host.Agent.SignalAsync(ProcessKey.New(), 9, true, Deadline))).Code);
+    }
+
+    [Fact]
+    public async Task A_process_out_of_time_is_terminated_with_its_group_and_killed_when_it_does_not_listen()
+    {
+        await using var host = new AgentHost();
+        var polite = await ProcessOutput.RunAsync(host.Agent, ProcessOutput.Shell("sleep 100 | cat") with { Timeout = TimeSpan.FromMilliseconds(100) }, Deadline);
+        Assert.Equal(15, polite.Exit.Signal);
+        var stubborn = await ProcessOutput.RunAsync(host.Agent, ProcessOutput.Shell("trap '' TERM; while :; do sleep 0.1; done") with { Timeout = TimeSpan.FromMilliseconds(100) }, Deadline);
+        Assert.Equal(new ProcessExit(137, 9), stubborn.Exit);
+    }
+
+    [Fact]
+    public async Task Input_is_read_to_its_end_and_a_process_without_input_reads_the_end_at_once()
+    {
+        await using var host = new AgentHost();
+        await using var process = await host.Agent.StartAsync(ProcessOutput.Shell("cat; echo; wc -c < /dev/null") with { Stdin = true }, Deadline);
+        var text = new string('x', 300_000);
+        var reading = ProcessOutput.ReadAsync(process, Deadline);
+        await process.WriteStdinAsync(Encoding.UTF8.GetBytes(text), Deadline);
+        await process.WriteStdinAsync("end"u8.ToArray(), Deadline);
+        await process.CloseStdinAsync(Deadline);
+        Assert.Equal(text + "end\n0\n", (await reading).Out);
+        Assert.Equal("", (await ProcessOutput.RunAsync(host.Agent, "cat", Deadline)).Out);
+    }
+
+    [Fact]
+    public async Task Input_waits_for_its_reader_and_fails_when_the_process_ends_instead()
+    {
+        await using var host = new AgentHost();
+        await using var process = await host.Agent.StartAsync(ProcessOutput.Shell("sleep 100") with { Stdin = true }, Deadline);
+        var writing = process.WriteStdinAsync(new byte[1 << 20], Deadline);
+        await host.Agent.PingAsync(Deadline);
+        Assert.False(writing.IsCompleted);
+        await process.SignalAsync(9, group: true, Deadline);
+        var error = await Assert.ThrowsAsync<AgentException>(() => writing);
+        Assert.Equal((AgentErrorCode.FailedPrecondition, 32), (error.Code, error.Errno));
+    }
+
+    [Fact]
+    public async Task Input_goes_on_where_it_was_for_a_second_client_and_after_a_cancelled_write()
+    {
+        await using var host = new AgentHost();
+        await using var process = await host.Agent.StartAsync(ProcessOutput.Shell("cat") with { Stdin = true }, Deadline);
+        await process.WriteStdinAsync("one "u8.ToArray(), Deadline);
+        using (var cancelled = new CancellationTokenSource())
+        {
+            cancelled.Cancel();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => process.WriteStdinAsync("never"u8.ToArray(), cancelled.Token));
+        }
+        await using var twin = await host.Agent.AttachAsync(process.Key, 0, 0, Deadline);
+        await twin.WriteStdinAsync("two "u8.ToArray(), Deadline);
+        await process.WriteStdinAsync("three"u8.ToArray(), Deadline);
+        await twin.CloseStdinAsync(Deadline);
+        Assert.Equal("one two three", (await ProcessOutput.ReadAsync(process, Deadline)).Out);
+    }
+
+    [Fact]
+    public async Task What_a_process_leaves_behind_neither_delays_its_end_nor_dies_of_it()
+    {
+        await using var host = new AgentHost();
+        var mark = host.PathOf("mark");
+        var result = await ProcessOutput.RunAsync(host.Agent, $"(sleep 0.4; echo late; echo alive > {mark}; sleep 100) & echo started", Deadline);
+        Assert.Equal("started\n", result.Out);
+        await ProcessOutput.RunAsync(host.Agent, $"until [ -s {mark} ]; do sleep 0.02; done", Deadline);
+        var endless = await ProcessOutput.RunAsync(host.Agent, "(while :; do echo y; sleep 0.01; done) & echo started", Deadline);
+        Assert.StartsWith("started\n", endless.Out.Replace("y\n", "", StringComparison.Ordinal));
+        Assert.Equal(0, endless.Exit.Code);
+    }
+
+    [Fact]
+    public async Task Output_in_the_pipe_at_the_exit_is_read_to_the_end_however_slow_the_reader()
+    {
+        await using var host = new AgentHost();
+        var spec = ProcessOutput.Shell("seq 1 200000");
+        await using var process = await host.Agent.StartAsync(spec, Deadline);
         var text = new StringBuilder();
-        await foreach (var next in process.ReadAsync(CancellationToken.None))
+        await foreach (var next in process.ReadAsync(Deadline))
         {
             text.Append(Encoding.UTF8.GetString(next.Bytes.Span));
-            if (text.ToString() == "31 77\r\n")
-            {
-                await process.ResizeAsync(new TerminalSize(40, 100), CancellationToken.None);
-                await process.WriteStdinAsync("\n"u8.ToArray(), CancellationToken.None);
-            }
+            await host.Agent.PingAsync(Deadline);
         }
-        Assert.Contains("40 100", text.ToString(), StringComparison.Ordinal);
-        Assert.Contains("/dev/pts/", text.ToString(), StringComparison.Ordinal);
+        Assert.Equal(string.Concat(Enumerable.Range(1, 200000).Select(i => $"{i}\n")), text.ToString());
     }
 
     [Fact]
-    public async Task A_start_with_the_same_key_finds_the_same_process()
+    public async Task Nothing_is_dropped_while_somebody_is_attached_and_does_not_read()
     {
-        var spec = new ProcessSpec { Argv = ["sleep", "60"], User = "root", Directory = "/" };
-        await using var first = await _agent.Client.StartAsync(spec, CancellationToken.None);
-        await using var second = await _agent.Client.StartAsync(spec, CancellationToken.None);
-        Assert.Equal(first.Pid, second.Pid);
-        await second.SignalAsync(15, group: true, CancellationToken.None);
-        Assert.Equal(15, (await second.Exit).Signal);
+        await using var host = new AgentHost();
+        await using var process = await host.Agent.StartAsync(ProcessOutput.Shell("seq 1 500000; echo done >&2"), Deadline);
+        await using var quick = await host.Agent.AttachAsync(process.Key, 0, 0, Deadline);
+        var first = ProcessOutput.ReadAsync(quick, Deadline); // would run ahead, were it not held back by the other
+        await ProcessOutput.RunAsync(host.Agent, "seq 1 1000", Deadline);
+        Assert.False(process.Exit.IsCompleted);
+        var second = await ProcessOutput.ReadAsync(process, Deadline);
+        Assert.Equal(3388895, second.Stdout.Length);
+        Assert.Equal(second.StdoutHash, (await first).StdoutHash);
     }
 
     [Fact]
-    public async Task A_process_that_takes_too_long_is_ended()
+    public async Task With_nobody_attached_a_process_prints_for_ever_and_the_agent_stays_small()
     {
-        var result = await _agent.RunAsync(new ProcessSpec { Argv = ["sleep", "60"], User = "root", Directory = "/", Timeout = TimeSpan.FromMilliseconds(200) });
-        Assert.Equal(128 + 15, result.Code);
+        await using var host = new AgentHost();
+        var spec = ProcessOutput.Shell("yes 0123456789abcdef");
+        await using (var process = await host.Agent.StartAsync(spec, Deadline))
+        {
+            await using var events = process.ReadAsync(Deadline).GetAsyncEnumerator();
+            Assert.True(await events.MoveNextAsync());
+        }
+        await ProcessOutput.RunAsync(host.Agent, "i=0; while [ $i -lt 30 ]; do sleep 0.02; i=$((i+1)); done", Deadline);
+        await using var again = await host.Agent.AttachAsync(spec.Key, 0, 0, Deadline);
+        await using var later = again.ReadAsync(Deadline).GetAsyncEnumerator();
+        Assert.True(await later.MoveNextAsync());
+        Assert.True(later.Current.Offset > 10 << 20, $"it was held back: only {later.Current.Offset} bytes");
+        Assert.True(Memory.ResidentKiB(host.ProcessId) < 16 << 10, $"{Memory.ResidentKiB(host.ProcessId)} KiB");
+        await again.SignalAsync(9, group: true, Deadline);
     }
 
     [Fact]
-    public async Task A_grandchild_that_holds_the_pipe_does_not_hold_back_the_end()
+    public async Task A_finished_process_is_kept_until_it_is_forgotten_and_a_running_one_cannot_be()
     {
-        var result = await _agent.ShellAsync("sleep 30 & echo done").WaitAsync(TimeSpan.FromSeconds(10));
-        Assert.Equal((0, "done\n", ""), result);
+        await using var host = new AgentHost();
+        var spec = ProcessOutput.Shell("echo kept; exit 4");
+        await ProcessOutput.RunAsync(host.Agent, spec, Deadline);
+        Assert.Equal(new ProcessExit(4, 0), Assert.Single(await host.Agent.ListProcessesAsync(Deadline)).Exit);
+        await using (var again = await host.Agent.AttachAsync(spec.Key, 0, 0, Deadline))
+            Assert.Equal("kept\n", (await ProcessOutput.ReadAsync(again, Deadline)).Out);
+        await host.Agent.ForgetAsync(spec.Key, Deadline);
+        Assert.Empty(await host.Agent.ListProcessesAsync(Deadline));
+        Assert.Equal(AgentErrorCode.NotFound, (await Assert.ThrowsAsync<AgentException>(() => host.Agent.AttachAsync(spec.Key, 0, 0, Deadline))).Code);
+
+        var running = ProcessOutput.Shell("sleep 100");
+        await using var process = await host.Agent.StartAsync(running, Deadline);
+        Assert.Equal(AgentErrorCode.FailedPrecondition, (await Assert.ThrowsAsync<AgentException>(() => host.Agent.ForgetAsync(running.Key, Deadline))).Code);
     }
 
     [Fact]
-    public async Task A_process_that_prints_without_end_and_is_not_read_takes_no_memory_and_holds_up_nobody()
+    public async Task The_oldest_finished_processes_are_forgotten_beyond_256_and_a_long_list_still_comes()
     {
-        await using var endless = await _agent.Client.StartAsync(new ProcessSpec { Argv = ["yes"], User = "root", Directory = "/" }, CancellationToken.None);
-        await using var unwatched = await _agent.Client.StartAsync(new ProcessSpec { Argv = ["yes"], User = "root", Directory = "/" }, CancellationToken.None);
-        await unwatched.DisposeAsync();
-        for (var i = 0; i < 20; i++)
-            Assert.Equal("well\n", (await _agent.ShellAsync("echo well")).Stdout);
-        Assert.InRange(_agent.ResidentKiB, 0, 24 << 10);
-        await endless.SignalAsync(9, group: true, CancellationToken.None);
-        await _agent.Client.SignalAsync(unwatched.Key, 9, true, CancellationToken.None);
+        await using var host = new AgentHost();
+        var padding = new string('p', 2000);
+        var keys = new List<ProcessKey>();
+        for (var i = 0; i < 270; i++)
+        {
+            var spec = new ProcessSpec { Argv = ["true", padding], User = "root", Directory = "/" };
+            keys.Add(spec.Key);
+            await ProcessOutput.RunAsync(host.Agent, spec, Deadline);
+        }
+        await ProcessOutput.RunAsync(host.Agent, "true", Deadline);
+        var listed = (await host.Agent.ListProcessesAsync(Deadline)).Select(process => process.Key).ToList();
+        Assert.InRange(listed.Count, 256, 258); // those with a subscriber stay a little longer
+        Assert.Equal(keys[^200..], listed[^201..^1]);
     }
 
     [Fact]
-    public async Task A_slow_reader_loses_nothing()
+    public async Task Orphans_are_reaped()
     {
-        await using var process = await _agent.Client.StartAsync(new ProcessSpec { Argv = ["seq", "200000"], User = "root", Directory = "/" }, CancellationToken.None);
-        Assert.Equal("well\n", (await _agent.ShellAsync("echo well")).Stdout); // the pipe is full by now, and the process waits
-        var text = Encoding.ASCII.GetString(await ReadAsync(process));
-        Assert.Equal(string.Concat(Enumerable.Range(1, 200000).Select(i => $"{i}\n")), text);
-    }
-
-    [Fact]
-    public async Task Finished_processes_are_listed_until_they_are_forgotten()
-    {
-        var spec = new ProcessSpec { Argv = ["sh", "-c", "exit 3"], User = "root", Directory = "/" };
-        await _agent.RunAsync(spec);
-        var listed = Assert.Single(await _agent.Client.ListProcessesAsync(CancellationToken.None));
-        Assert.Equal((spec.Key, 3), (listed.Key, listed.Exit!.Value.Code));
-        await _agent.Client.ForgetAsync(spec.Key, CancellationToken.None);
-        Assert.Empty(await _agent.Client.ListProcessesAsync(CancellationToken.None));
-    }
-
-    internal static async Task<byte[]> ReadAsync(AgentProcess process)
-    {
-        var output = new MemoryStream();
-        await foreach (var next in process.ReadAsync(CancellationToken.None))
-            output.Write(next.Bytes.Span);
-        return output.ToArray();
+        await using var host = new AgentHost();
+        var result = await ProcessOutput.RunAsync(host.Agent,
+            "(sh -c 'echo $$; exec sleep 0.05 >/dev/null 2>&1' &) | (read pid; i=0; while [ -e /proc/$pid ]; do i=$((i+1)); [ $i -lt 200 ] || exit 1; sleep 0.02; done; echo $pid)", Deadline);
+        Assert.Equal(0, result.Exit.Code);
+        Assert.True(int.Parse(result.Out) > 1);
     }
 }

@@ -6,12 +6,15 @@ namespace Mitos.Engine.Agent;
 public sealed class AgentClient : IAsyncDisposable
 {
     private readonly AgentConnection _connection;
+    private readonly string _subject;
 
     /// <param name="connect">Opens a fresh stream to the machine's agent.</param>
     /// <param name="subject">Names the machine in messages, for example <c>sandbox iabc</c>.</param>
-    public AgentClient(Func<CancellationToken, ValueTask<Stream>> connect, string subject)
+    /// <param name="time">For the delays between attempts to connect.</param>
+    public AgentClient(Func<CancellationToken, ValueTask<Stream>> connect, string subject, TimeProvider? time = null)
     {
-        _connection = new AgentConnection(connect, subject);
+        _subject = subject;
+        _connection = new AgentConnection(connect, subject, time ?? TimeProvider.System);
         Files = new AgentFiles(_connection);
     }
 
@@ -35,12 +38,13 @@ public sealed class AgentClient : IAsyncDisposable
     /// <exception cref="AgentException">NotFound (command, user, directory), InvalidArgument, PermissionDenied.</exception>
     public async Task<AgentProcess> StartAsync(ProcessSpec spec, CancellationToken cancellationToken)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(spec.Timeout, TimeSpan.Zero);
         await _connection.RequestAsync(MessageType.Start, writer =>
         {
             spec.Key.Write(writer);
             writer.Texts(spec.Argv.ToList()).Text(spec.Directory).Map(spec.Environment).Text(spec.User)
                 .Number((spec.Stdin ? 1 : 0) | (spec.Terminal is null ? 0 : 2))
-                .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)spec.Timeout.TotalMilliseconds);
+                .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)Math.Min(spec.Timeout.TotalMilliseconds, int.MaxValue));
         }, cancellationToken);
         return await AttachAsync(spec.Key, 0, 0, cancellationToken);
     }
@@ -49,30 +53,31 @@ public sealed class AgentClient : IAsyncDisposable
     /// <exception cref="AgentException">NotFound.</exception>
     public async Task<AgentProcess> AttachAsync(ProcessKey key, ulong stdoutFrom, ulong stderrFrom, CancellationToken cancellationToken)
     {
-        var id = _connection.NextId();
-        var process = new AgentProcess(_connection, id, key, stdoutFrom, stderrFrom);
-        _connection.Subscribe(id, process);
-        try
+        var channel = await AgentChannel.AttachAsync(_connection, key, stdoutFrom, stderrFrom, cancellationToken);
+        return new AgentProcess(_connection, channel);
+    }
+
+    /// <summary>Connects to a port of 127.0.0.1, or else of ::1, inside the guest.</summary>
+    /// <exception cref="AgentException">FailedPrecondition: nothing listens there. InvalidArgument. Exhausted: 1024 streams are open.</exception>
+    public async Task<AgentPortStream> OpenPortAsync(int port, CancellationToken cancellationToken)
+    {
+        var key = ProcessKey.New();
+        await _connection.RequestAsync(MessageType.OpenPort, writer =>
         {
-            var attach = process.AttachPayload();
-            var answer = await _connection.RequestAsync(MessageType.Attach, writer => writer.Raw(attach), cancellationToken, id);
-            process.Pid = new WireReader(answer).Int32();
-            return process;
-        }
-        catch
-        {
-            _connection.Unsubscribe(id);
-            throw;
-        }
+            key.Write(writer);
+            writer.Number(port);
+        }, cancellationToken);
+        var channel = await AgentChannel.AttachAsync(_connection, key, 0, 0, cancellationToken);
+        return new AgentPortStream(_connection, channel, $"Port {port} of {_subject}");
     }
 
     /// <summary>The processes that were started through the agent and not forgotten.</summary>
     public async Task<IReadOnlyList<ProcessInfo>> ListProcessesAsync(CancellationToken cancellationToken)
     {
         var answer = await _connection.RequestAsync(MessageType.ListProcesses, _ => { }, cancellationToken);
-        return Read(new WireReader(answer));
+        return Read(new WireReader(answer)) ?? throw _connection.Malformed(MessageType.ListProcesses);
 
-        static List<ProcessInfo> Read(WireReader reader)
+        static List<ProcessInfo>? Read(WireReader reader)
         {
             var list = new List<ProcessInfo>();
             for (var count = reader.Count(); count > 0 && !reader.Failed; count--)
@@ -83,7 +88,7 @@ public sealed class AgentClient : IAsyncDisposable
                 var (ended, code, signal) = (reader.Flag(), reader.Int32(), reader.Int32());
                 list.Add(new ProcessInfo(key, pid, argv, directory, user, started, ended ? new ProcessExit(code, signal) : null));
             }
-            return list;
+            return reader.Failed ? null : list;
         }
     }
 
@@ -103,9 +108,17 @@ public sealed class AgentClient : IAsyncDisposable
     public async Task<GuestMetrics> GetMetricsAsync(CancellationToken cancellationToken)
     {
         var answer = await _connection.RequestAsync(MessageType.Metrics, _ => { }, cancellationToken);
-        var reader = new WireReader(answer);
-        return new GuestMetrics(reader.Int32(), TimeSpan.FromMicroseconds((long)reader.Number()), (long)reader.Number(), (long)reader.Number(),
-            (long)reader.Number(), (long)reader.Number(), reader.Int32(), TimeSpan.FromMilliseconds((long)reader.Number()));
+        return Read(new WireReader(answer)) ?? throw _connection.Malformed(MessageType.Metrics);
+
+        static GuestMetrics? Read(WireReader reader)
+        {
+            var metrics = new GuestMetrics(reader.Int32(), TimeSpan.FromMicroseconds(Bounded(reader.Number())), Bounded(reader.Number()), Bounded(reader.Number()),
+                Bounded(reader.Number()), Bounded(reader.Number()), reader.Int32(), TimeSpan.FromMilliseconds(Bounded(reader.Number())), reader.Number() / 100.0);
+            return reader.Failed ? null : metrics;
+        }
+
+        // a guest may say anything; times of more than 10,000 years do not fit a TimeSpan
+        static long Bounded(ulong value) => (long)Math.Min(value, 1UL << 58);
     }
 
     /// <summary>Settles the guest before its machine is frozen as a template.</summary>
@@ -128,6 +141,7 @@ public sealed class AgentClient : IAsyncDisposable
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 }
 
-/// <summary>What the guest's kernel says of its load. Sizes in bytes.</summary>
+/// <summary>What the guest's kernel says of its load. Sizes in bytes; <c>Load</c> is the average number of runnable tasks over the last minute.</summary>
 public sealed record GuestMetrics(
-    int CpuCount, TimeSpan CpuUsed, long MemoryTotalBytes, long MemoryAvailableBytes, long DiskTotalBytes, long DiskUsedBytes, int Processes, TimeSpan Uptime);
+    int CpuCount, TimeSpan CpuUsed, long MemoryTotalBytes, long MemoryAvailableBytes, long DiskTotalBytes, long DiskUsedBytes, int Processes, TimeSpan Uptime,
+    double Load = 0);

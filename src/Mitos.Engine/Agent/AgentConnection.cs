@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
+using System.Net.Sockets;
 using Mitos.Protocol;
 using Mitos.Protocol.Framing;
 using Mitos.Protocol.Messages;
@@ -7,33 +7,25 @@ using Mitos.Protocol.Messages;
 namespace Mitos.Engine.Agent;
 
 /// <summary>
-/// Requests and answers over a stream that may break: it connects again by itself, greets with a new session and sends again
-/// what was not answered. Everything that comes is taken as hostile; what makes no sense is dropped.
+/// Requests and answers over a stream that may break: it connects again by itself, greets with a new session, subscribes again
+/// and sends again what was not answered. Everything that comes is taken as hostile.
 /// </summary>
-internal sealed class AgentConnection : IAsyncDisposable
+internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>> connect, string subject, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan GreetingLimit = TimeSpan.FromSeconds(5);
-    private readonly Func<CancellationToken, ValueTask<Stream>> _connect;
-    private readonly string _subject;
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(2), MaxDelay = TimeSpan.FromSeconds(1), MaxDelayWhenGreeted = TimeSpan.FromMilliseconds(50);
     private readonly ProcessKey _client = ProcessKey.New();
-    private readonly ConcurrentDictionary<uint, Pending> _pending = new();
-    private readonly ConcurrentDictionary<uint, AgentProcess> _subscriptions = new();
-    private readonly SemaphoreSlim _writing = new(1);
-    private readonly FrameWriter _writer = new();
+    private readonly ConcurrentDictionary<uint, PendingRequest> _pending = new();
+    private readonly ConcurrentDictionary<uint, ISubscriber> _subscribers = new();
     private readonly CancellationTokenSource _ending = new();
     private readonly TaskCompletionSource<AgentFacts> _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _starting = new();
     private Task? _run;
-    private Stream? _stream;
-    private ulong _session;
+    private volatile AgentLink? _link;
+    private volatile Exception? _failure;
     private uint _lastId;
-    private Exception? _failure;
 
-    public AgentConnection(Func<CancellationToken, ValueTask<Stream>> connect, string subject)
-    {
-        _connect = connect;
-        _subject = subject;
-    }
+    public AgentInputs Inputs { get; } = new();
 
     /// <summary>Connects, if that was not begun before, and waits for the first greeting.</summary>
     public Task<AgentFacts> ConnectAsync(CancellationToken cancellationToken)
@@ -47,69 +39,86 @@ internal sealed class AgentConnection : IAsyncDisposable
     /// <exception cref="AgentException">Refused, or the machine is gone.</exception>
     public async Task<byte[]> RequestAsync(MessageType type, Action<WireWriter> write, CancellationToken cancellationToken, uint id = 0)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         var payload = new WireWriter();
         write(payload);
-        id = id != 0 ? id : NextId();
-        var pending = new Pending(type, payload.Written.ToArray());
-        _pending[id] = pending;
+        if (payload.Written.Length > Frame.MaxPayload)
+            throw new AgentException(AgentErrorCode.InvalidArgument, $"A {type} request to {subject} of {payload.Written.Length} bytes is too long; at most {Frame.MaxPayload} are possible.");
+        var pending = new PendingRequest(id != 0 ? id : NextId(), type, payload.Written.ToArray());
+        _pending[pending.Id] = pending;
         try
         {
             if (_failure is { } failure)
-                throw AgentException.Gone(_subject, failure);
+                throw AgentException.Gone(subject, failure);
             await ConnectAsync(cancellationToken);
-            await SendAsync(id, type, pending.Payload);
+            if (_link is { } link)
+                await SendAsync(link, pending).WaitAsync(cancellationToken);
             return await pending.Answer.Task.WaitAsync(cancellationToken);
         }
         finally
         {
-            _pending.TryRemove(id, out _);
+            _pending.TryRemove(pending.Id, out _);
         }
     }
 
     public uint NextId() => Interlocked.Increment(ref _lastId);
 
-    public void Subscribe(uint id, AgentProcess process) => _subscriptions[id] = process;
+    public void Subscribe(uint id, ISubscriber subscriber) => _subscribers[id] = subscriber;
 
-    public void Unsubscribe(uint id) => _subscriptions.TryRemove(id, out _);
+    public void Unsubscribe(uint id) => _subscribers.TryRemove(id, out _);
 
-    /// <summary>Sends without waiting for an answer. What is lost on a break is made good by the next connect.</summary>
-    public Task SendAsync(uint id, MessageType type, ReadOnlyMemory<byte> payload) => WriteAsync(id, type, payload, greeting: false);
+    /// <summary>Sends without waiting for an answer, nor for the sending. What is lost by a break is made good by the next connect.</summary>
+    public void Post(uint id, MessageType type, WireWriter payload) => _ = _link?.WriteAsync(id, type, payload.Written.ToArray());
+
+    /// <summary>An answer makes no sense: the connection it came by is dropped.</summary>
+    public AgentException Malformed(MessageType type)
+    {
+        Drop();
+        return new AgentException(AgentErrorCode.Internal, $"The agent of {subject} sent a {type} that makes no sense; the connection was dropped. Its guest may be compromised: fork or create another.");
+    }
 
     /// <summary>The machine has ended: all that waits fails, and stays so.</summary>
     public void Fail(Exception reason)
     {
         _failure ??= reason;
         _ending.Cancel();
-        var gone = AgentException.Gone(_subject, reason);
+        var gone = reason as AgentException ?? AgentException.Gone(subject, reason);
         _connected.TrySetException(gone);
         _ = _connected.Task.Exception;
         foreach (var pending in _pending.Values)
             pending.Answer.TrySetException(gone);
-        foreach (var process in _subscriptions.Values)
-            process.OnLost(gone);
+        foreach (var subscriber in _subscribers.Values)
+            subscriber.OnLost(gone);
     }
 
     public async ValueTask DisposeAsync()
     {
-        Fail(new ObjectDisposedException(_subject));
+        Fail(new ObjectDisposedException(subject));
         if (_run is { } run)
             await run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        // The semaphore and the source stay usable: consumers of processes may still let go of theirs.
+        // The source stays usable: consumers of processes may still let go of theirs.
     }
 
     private async Task RunAsync()
     {
-        var delay = TimeSpan.Zero;
+        var delay = FirstDelay;
         while (!_ending.IsCancellationRequested)
         {
+            var greeted = false;
             try
             {
-                await using var stream = await _connect(_ending.Token);
-                await GreetAsync(stream);
-                delay = TimeSpan.Zero;
-                await ReadAsync(stream);
+                await using var link = new AgentLink(await connect(_ending.Token));
+                try
+                {
+                    await ServeAsync(link);
+                }
+                finally
+                {
+                    _link = null;
+                    greeted = link.IsGreeted;
+                }
             }
-            catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
             {
                 // broken: again, below
             }
@@ -118,44 +127,35 @@ internal sealed class AgentConnection : IAsyncDisposable
                 Fail(e);
                 return;
             }
-            _stream = null;
-            if (_ending.IsCancellationRequested)
-                return;
-            await Task.Delay(delay, CancellationToken.None);
-            delay = TimeSpan.FromMilliseconds(Math.Min(1000, (delay.TotalMilliseconds * 2) + 5));
+            delay = greeted ? Min(delay, MaxDelayWhenGreeted) : delay;
+            await Task.Delay(delay, time, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            delay = Min(delay * 2, MaxDelay);
         }
     }
 
-    private async Task GreetAsync(Stream stream)
+    private async Task ServeAsync(AgentLink link)
     {
-        Interlocked.Exchange(ref _session, BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1);
-        _stream = stream;
         var hello = new WireWriter().Number(ProtocolVersion.Current);
         _client.Write(hello);
-        await WriteAsync(0, MessageType.Hello, hello.Written.ToArray(), greeting: true);
-    }
-
-    private async Task ReadAsync(Stream stream)
-    {
-        var reader = new FrameReader();
-        var buffer = new byte[32 << 10];
-        var greeted = false;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
         limit.CancelAfter(GreetingLimit);
+        _ = link.WriteAsync(0, MessageType.Hello, hello.Written.ToArray());
+        var reader = new FrameReader();
+        var buffer = new byte[32 << 10];
         var frames = new List<(uint Id, MessageType Type, byte[] Payload)>();
         while (true)
         {
-            var got = await stream.ReadAsync(buffer, limit.Token);
+            var got = await link.ReadAsync(buffer, limit.Token);
             if (got == 0)
                 return;
             reader.Push(buffer.AsSpan(0, got), (in Frame frame) =>
             {
-                if (frame.Session == _session)
+                if (frame.Session == link.Session)
                     frames.Add((frame.Id, frame.Type, frame.Payload.ToArray()));
             });
             foreach (var (id, type, payload) in frames)
             {
-                if (greeted)
+                if (link.IsGreeted)
                 {
                     OnFrame(id, type, payload);
                 }
@@ -165,83 +165,85 @@ internal sealed class AgentConnection : IAsyncDisposable
                 }
                 else if (type == MessageType.HelloAck)
                 {
-                    greeted = true;
                     limit.CancelAfter(Timeout.InfiniteTimeSpan);
-                    await OnGreetedAsync(payload);
+                    OnGreeted(link, payload);
                 }
             }
             frames.Clear();
         }
     }
 
-    private async Task OnGreetedAsync(byte[] payload)
+    private void OnGreeted(AgentLink link, byte[] payload)
     {
         var reader = new WireReader(payload);
         reader.Number();
-        var facts = new AgentFacts(reader.Text(), reader.Text(), TimeSpan.FromMilliseconds(reader.Number()), reader.Text());
-        var again = !_connected.TrySetResult(facts);
-        if (!again)
-            return;
-        foreach (var (id, process) in _subscriptions)
-            await SendAsync(id, MessageType.Attach, process.AttachPayload());
-        foreach (var (id, pending) in _pending)
-            await SendAsync(id, pending.Type, pending.Payload);
+        var facts = new AgentFacts(reader.Text(), reader.Text(), TimeSpan.FromMilliseconds(Math.Min(reader.Number(), int.MaxValue)), reader.Text());
+        if (reader.Failed)
+            throw new IOException("a greeting that makes no sense");
+        link.IsGreeted = true;
+        _link = link; // from here on new requests are sent; those from before follow
+        _connected.TrySetResult(facts);
+        foreach (var pending in _pending.Values.OrderBy(pending => pending.Id))
+            _ = SendAsync(link, pending);
+        foreach (var (id, subscriber) in _subscribers)
+        {
+            if (_pending.ContainsKey(id))
+                continue; // not answered yet, and sent above
+            subscriber.OnReconnected();
+            _ = link.WriteAsync(id, subscriber.Type, subscriber.Subscribe());
+        }
     }
 
     private void OnFrame(uint id, MessageType type, byte[] payload)
     {
+        var sense = true;
         switch (type)
         {
             case MessageType.Ok when _pending.TryGetValue(id, out var pending):
-                pending.Answer.TrySetResult(payload);
+                pending.Complete(payload);
+                break;
+            case MessageType.Part when _pending.TryGetValue(id, out var pending):
+                sense = pending.Add(payload);
                 break;
             case MessageType.Error when _pending.TryGetValue(id, out var pending):
                 pending.Answer.TrySetException(ReadError(payload));
                 break;
-            case MessageType.Output when _subscriptions.TryGetValue(id, out var process):
-                process.OnOutput(payload);
+            case MessageType.Error when _subscribers.TryRemove(id, out var subscriber):
+                subscriber.OnLost(ReadError(payload));
                 break;
-            case MessageType.Exited when _subscriptions.TryGetValue(id, out var process):
-                process.OnExited(payload);
+            case MessageType.Output or MessageType.Exited or MessageType.FileEvents when _subscribers.TryGetValue(id, out var subscriber):
+                sense = subscriber.OnFrame(type, payload);
+                if (!sense && _subscribers.TryRemove(id, out _))
+                    subscriber.OnLost(Malformed(type));
                 break;
         }
+        if (!sense && _pending.TryGetValue(id, out var asked))
+            asked.Answer.TrySetException(Malformed(asked.Type));
     }
 
-    private async Task WriteAsync(uint id, MessageType type, ReadOnlyMemory<byte> payload, bool greeting)
+    // Once per connection, whoever comes first: the request itself, or the greeting that sends all again.
+    private static Task SendAsync(AgentLink link, PendingRequest pending) => link.WriteAsync(pending.Id, pending.Type, pending.Payload, () =>
     {
-        await _writing.WaitAsync();
-        try
-        {
-            if (_stream is not { } stream)
-                return; // sent again after the next greeting
-            if (greeting)
-                await stream.WriteAsync(new byte[1]);
-            _writer.Begin().Raw(payload.Span);
-            await stream.WriteAsync(_writer.Finish(_session, id, type).ToArray());
-        }
-        catch (Exception e) when (e is IOException or ObjectDisposedException && !greeting)
-        {
-            // the reader sees the break too
-        }
-        finally
-        {
-            _writing.Release();
-        }
-    }
+        if (pending.SentBy == link.Session || pending.Answer.Task.IsCompleted)
+            return true;
+        pending.SentBy = link.Session;
+        pending.Restart();
+        return false;
+    });
+
+    private void Drop() => _ = _link?.DisposeAsync().AsTask();
 
     private AgentException ReadError(byte[] payload)
     {
+        const int MaxText = 4096;
         var reader = new WireReader(payload);
         var code = (AgentErrorCode)reader.Int32();
         var errno = reader.Int32();
         var text = reader.Text();
         return reader.Failed
-            ? new AgentException(AgentErrorCode.Internal, $"The agent of {_subject} sent an error that makes no sense.")
-            : new AgentException(code, $"In {_subject}: {(text.Length <= 4096 ? text : text[..4096])}.", errno);
+            ? new AgentException(AgentErrorCode.Internal, $"The agent of {subject} sent an error that makes no sense.")
+            : new AgentException(code, $"In {subject}: {(text.Length <= MaxText ? text : text[..MaxText])}.", errno);
     }
 
-    private sealed record Pending(MessageType Type, byte[] Payload)
-    {
-        public TaskCompletionSource<byte[]> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
+    private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
 }

@@ -16,7 +16,8 @@ public sealed class AgentFiles
     {
         var answer = await RequestAsync(MessageType.Stat, path, user, _ => { }, cancellationToken);
         var reader = new WireReader(answer);
-        return ReadFile(ref reader);
+        var file = ReadFile(ref reader);
+        return reader.Failed ? throw _connection.Malformed(MessageType.Stat) : file;
     }
 
     /// <param name="path">A directory.</param>
@@ -27,14 +28,14 @@ public sealed class AgentFiles
     public async Task<IReadOnlyList<GuestFile>> ListAsync(string path, int depth, string user, CancellationToken cancellationToken)
     {
         var answer = await RequestAsync(MessageType.ListDirectory, path, user, writer => writer.Number(depth), cancellationToken);
-        return Read(new WireReader(answer));
+        return Read(new WireReader(answer)) ?? throw _connection.Malformed(MessageType.ListDirectory);
 
-        static List<GuestFile> Read(WireReader reader)
+        static List<GuestFile>? Read(WireReader reader)
         {
             var list = new List<GuestFile>();
             for (var count = reader.Count(); count > 0 && !reader.Failed; count--)
                 list.Add(ReadFile(ref reader));
-            return list;
+            return reader.Failed ? null : list;
         }
     }
 
@@ -128,6 +129,15 @@ public sealed class AgentFiles
     public Task RemoveAsync(string path, bool recursive, string user, CancellationToken cancellationToken) =>
         RequestAsync(MessageType.Remove, path, user, writer => writer.Flag(recursive), cancellationToken);
 
+    /// <summary>Watches a file or directory. It is in effect when this completes.</summary>
+    /// <param name="path">What to watch.</param>
+    /// <param name="recursive">Directories below it too, also those that are made later; at most 8,192.</param>
+    /// <param name="user">Whose rights.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <exception cref="AgentException">NotFound, PermissionDenied, Exhausted.</exception>
+    public Task<FileWatch> WatchAsync(string path, bool recursive, string user, CancellationToken cancellationToken) =>
+        FileWatch.StartAsync(_connection, path, recursive, user, cancellationToken);
+
     private Task<byte[]> RequestAsync(MessageType type, string path, string user, Action<WireWriter> rest, CancellationToken cancellationToken) =>
         _connection.RequestAsync(type, writer =>
         {
@@ -135,11 +145,12 @@ public sealed class AgentFiles
             rest(writer);
         }, cancellationToken);
 
-    private static byte[] ReadChunkOf(byte[] answer, out long size)
+    private byte[] ReadChunkOf(byte[] answer, out long size)
     {
         var reader = new WireReader(answer);
-        size = (long)reader.Number();
-        return reader.Bytes().ToArray();
+        size = (long)Math.Min(reader.Number(), long.MaxValue);
+        var bytes = reader.Bytes();
+        return reader.Failed || bytes.Length > ReadChunk ? throw _connection.Malformed(MessageType.ReadFile) : bytes.ToArray();
     }
 
     private static GuestFile ReadFile(ref WireReader reader) =>

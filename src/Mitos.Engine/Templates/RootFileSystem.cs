@@ -15,7 +15,7 @@ internal sealed class RootFileSystem(string cacheDirectory)
 
     private static readonly string[] Packages =
     [
-        "python3", "nodejs", "npm", "git", "curl", "ca-certificates", "sudo", "procps", "iproute2", "build-essential", "attr",
+        "python3", "nodejs", "npm", "git", "curl", "ca-certificates", "sudo", "procps", "iproute2", "build-essential", "attr", "libnss-myhostname",
     ];
 
     // $1 is the root directory that mmdebstrap made.

@@ -16,10 +16,12 @@ internal static unsafe class Init
         Mount("devtmpfs", "/dev", "devtmpfs", NoSuid);
         Mount("proc", "/proc", "proc", NoSuid | NoDev | NoExec);
         Mount("sysfs", "/sys", "sysfs", NoSuid | NoDev | NoExec);
-        LoadModules();
+        var modules = LoadModules();
+        BootConsole.Say($"{modules} kernel modules loaded");
         var commandLine = File.ReadAllText("/proc/cmdline").Trim().Split(' ');
         var disk = Option(commandLine, "mitos.root") ?? "/dev/vda";
         AwaitDevice(disk);
+        BootConsole.Say($"root disk {disk} found");
         Mount(disk, "/newroot", "ext4", 0x400 /* MS_NOATIME */);
         foreach (var folder in (string[])["/dev", "/proc", "/sys"])
         {
@@ -38,24 +40,17 @@ internal static unsafe class Init
         Identity();
         Network.Up("lo");
         if (Option(commandLine, "mitos.net") is { } mode)
+        {
             Network.Configure(mode);
-        Say("root file system ready");
+            BootConsole.Say($"network: {mode}");
+        }
+        BootConsole.Say("root file system ready");
+        RaiseLimits();
     }
 
-    /// <summary>A line for the console, which <c>mitos logs</c> shows.</summary>
-    public static void Say(string text)
+    private static int LoadModules()
     {
-        var fd = Libc.Open("/dev/console", 1 | 0x100 | 0x80000, 0);
-        if (fd < 0)
-            return;
-        var bytes = global::System.Text.Encoding.UTF8.GetBytes("mitos: " + text + "\n");
-        fixed (byte* data = bytes)
-            _ = Libc.Write(fd, data, (nuint)bytes.Length);
-        _ = Libc.Close(fd);
-    }
-
-    private static void LoadModules()
-    {
+        var count = 0;
         foreach (var path in File.ReadLines(Modules))
         {
             var fd = Libc.Open(path, 0x80000, 0);
@@ -68,7 +63,9 @@ internal static unsafe class Init
                     throw new InvalidOperationException($"kernel module {path}: {Errno.Describe(Libc.LastError)}");
             }
             _ = Libc.Close(fd);
+            count++;
         }
+        return count;
     }
 
     // The disk is found by a kernel thread; only at boot, and for 10 s at most.
@@ -78,6 +75,13 @@ internal static unsafe class Init
             Thread.Sleep(10);
         if (!File.Exists(path))
             throw new InvalidOperationException($"the disk {path} did not appear");
+    }
+
+    // As systemd does: programs that know no better see 1024 open files, those that ask may have many.
+    private static void RaiseLimits()
+    {
+        var limit = stackalloc ulong[2] { 1024, 524288 };
+        _ = Libc.Syscall(302 /* prlimit64 */, 0, 7 /* RLIMIT_NOFILE */, (nint)limit, 0, 0);
     }
 
     private static void Links()

@@ -17,7 +17,8 @@ internal static unsafe class Network
         switch (mode)
         {
             case "off":
-                Flags("eth0", 0);
+                if (Directory.Exists("/sys/class/net/eth0"))
+                    Flags("eth0", 0);
                 break;
             case "slirp":
                 Flags("eth0", 0);

@@ -1,14 +1,20 @@
 using Mitos.Guest.Native;
+using Mitos.Guest.Processes;
 
 namespace Mitos.Guest.Boot;
 
 /// <summary>Ends the machine.</summary>
 internal static class PowerOff
 {
-    public static void Now()
+    /// <param name="processes">What an agent that is not process 1 has started, and ends; null: none.</param>
+    public static void Now(ProcessTable? processes = null)
     {
         if (Environment.ProcessId != 1)
-            Environment.Exit(0); // an agent that runs as an ordinary process, in a test
+        {
+            foreach (var process in processes?.Running ?? [])
+                _ = Libc.Kill(-process.Pid, 9);
+            Environment.Exit(0);
+        }
         _ = Libc.Kill(-1, 9);
         Libc.Sync();
         _ = Libc.Mount(null, "/", null, 32 | 1 /* MS_REMOUNT | MS_RDONLY */, null);

@@ -9,12 +9,14 @@ namespace Mitos.Guest.Files;
 internal static unsafe class FileOperations
 {
     private const int MaxRead = 48 << 10, MaxEntries = 10_000;
-    private const int CloseOnExec = 0x80000;
+    private const int CloseOnExec = 0x80000, NonBlocking = 0x800;
 
     public static void Run(MessageType type, WireReader request, WireWriter reply)
     {
         var account = Account.Find(request.Text());
         var path = GuestPath.Resolve(request.Text(), account);
+        if (request.Failed)
+            throw AgentError.Invalid("The request is incomplete");
         FileIdentity.Become(account);
         switch (type)
         {
@@ -28,13 +30,13 @@ internal static unsafe class FileOperations
                 Read(path, request.Number(), request.Int32(), reply);
                 break;
             case MessageType.WriteFile:
-                Write(Draft(path, request.Text()), path, request.Number(), request.Rest());
+                FileDraft.Write(path, request.Text(), request.Number(), request.Rest());
                 break;
             case MessageType.CommitFile:
-                Commit(Draft(path, request.Text()), path, (uint)request.Int32());
+                FileDraft.Commit(path, request.Text(), (uint)request.Int32());
                 break;
             case MessageType.AbortFile:
-                _ = Libc.Unlink(Draft(path, request.Text()));
+                FileDraft.Abort(path, request.Text());
                 break;
             case MessageType.MakeDirectory:
                 MakeDirectories(path, (uint)request.Int32());
@@ -49,18 +51,11 @@ internal static unsafe class FileOperations
         }
     }
 
-    private static string Draft(string path, string token)
-    {
-        if (token.Length is 0 or > 64 || token.Contains('/'))
-            throw AgentError.Invalid("An upload's token must be 1 to 64 characters without '/'");
-        return $"{path}.mitos-{token}";
-    }
-
     private static void Read(string path, ulong offset, int length, WireWriter reply)
     {
         if (length is < 0 or > MaxRead)
             throw AgentError.Invalid($"A read of {length} bytes; at most {MaxRead} are possible");
-        var fd = Check(Libc.Open(path, CloseOnExec | 0x800, 0), $"open '{path}'"); // non-blocking: a pipe must not hold us
+        var fd = Check(Libc.Open(path, CloseOnExec | NonBlocking, 0), $"open '{path}'"); // non-blocking: a pipe must not hold us
         try
         {
             var stat = FileStat.Read(path, follow: true);
@@ -80,47 +75,8 @@ internal static unsafe class FileOperations
         }
     }
 
-    private static void Write(string draft, string path, ulong offset, ReadOnlySpan<byte> bytes)
-    {
-        if (Directory.Exists(path))
-            throw AgentError.From(Errno.EISDIR, $"write '{path}'");
-        if (offset == 0 && Path.GetDirectoryName(path) is { } parent)
-            MakeDirectories(parent, 0x1ED /* 0755 */);
-        var fd = Check(Libc.Open(draft, 1 | 0x40 | CloseOnExec | 0x20000, 0x180 /* 0600 */), $"write '{path}'");
-        try
-        {
-            fixed (byte* data = bytes)
-            {
-                for (nuint done = 0; done < (nuint)bytes.Length;)
-                {
-                    var written = Libc.Pwrite(fd, data + done, (nuint)bytes.Length - done, (long)offset + (long)done);
-                    if (written <= 0)
-                    {
-                        var error = AgentError.FromLastError($"write '{path}'");
-                        _ = Libc.Unlink(draft);
-                        throw error;
-                    }
-                    done += (nuint)written;
-                }
-            }
-        }
-        finally
-        {
-            _ = Libc.Close(fd);
-        }
-    }
-
-    private static void Commit(string draft, string path, uint mode)
-    {
-        Check(Libc.Chmod(draft, mode != 0 ? mode & 0xFFF : 0x1A4 /* 0644 */), $"write '{path}'");
-        if (Libc.Rename(draft, path) == 0)
-            return;
-        var error = AgentError.FromLastError($"write '{path}'");
-        _ = Libc.Unlink(draft);
-        throw error;
-    }
-
-    private static void MakeDirectories(string path, uint mode)
+    /// <summary>Makes a directory and those above it that are missing.</summary>
+    public static void MakeDirectories(string path, uint mode)
     {
         if (Directory.Exists(path))
             return;
@@ -134,18 +90,39 @@ internal static unsafe class FileOperations
 
     private static void Remove(string path, bool recursive)
     {
-        var stat = FileStat.Read(path);
-        if (stat.Kind != FileKind.Directory)
+        if (FileStat.Read(path).Kind != FileKind.Directory)
         {
             Check(Libc.Unlink(path), $"remove '{path}'");
             return;
         }
-        if (recursive)
+        // Directories in the order they are found, so that each comes after the one that it is in: no recursion, for a tree may be deep.
+        List<string> directories = [path];
+        for (var i = 0; recursive && i < directories.Count; i++)
         {
-            foreach (var entry in Directory.EnumerateFileSystemEntries(path))
-                Remove(entry, true);
+            foreach (var entry in Entries(directories[i]))
+            {
+                if (!FileStat.TryRead(entry, follow: false, out var stat))
+                    continue; // gone since
+                if (stat.Kind == FileKind.Directory)
+                    directories.Add(entry);
+                else
+                    Check(Libc.Unlink(entry), $"remove '{entry}'");
+            }
         }
-        Check(Libc.Rmdir(path), $"remove '{path}'");
+        for (var i = directories.Count - 1; i >= 0; i--)
+            Check(Libc.Rmdir(directories[i]), $"remove '{directories[i]}'");
+    }
+
+    private static string[] Entries(string path)
+    {
+        try
+        {
+            return Directory.GetFileSystemEntries(path);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw AgentError.From(Errno.EACCES, $"list '{path}'");
+        }
     }
 
     // Depth 1: the directory's own entries.
@@ -162,15 +139,7 @@ internal static unsafe class FileOperations
 
     private static void Collect(string path, int depth, List<FileStat> found)
     {
-        string[] entries;
-        try
-        {
-            entries = Directory.GetFileSystemEntries(path);
-        }
-        catch (UnauthorizedAccessException)
-        {
-            throw AgentError.From(Errno.EACCES, $"list '{path}'");
-        }
+        var entries = Entries(path);
         Array.Sort(entries, StringComparer.Ordinal);
         foreach (var entry in entries)
         {

@@ -16,7 +16,7 @@ internal sealed class FileWorker
             new Thread(() =>
             {
                 foreach (var next in _work.GetConsumingEnumerable())
-                    next();
+                    next(); // catches what goes wrong in it
             }, 256 << 10) { IsBackground = true }.Start();
         }
         _work.Add(action);

@@ -27,11 +27,34 @@ internal static unsafe class Handshake
             SetClock(request.WallClockUnixNs);
             SetHostname(request.Hostname);
         }
-        WriteFile(root, "sandbox-id", request.SandboxId, 0x1A4);
-        WriteFile(root, "fork-id", request.ForkId, 0x1A4);
-        WriteFile(root, "token", request.Token, 0x180);
-        WriteFile(root, "hostname", request.Hostname, 0x1A4);
-        WriteFile(root, "machine-id", request.MachineId, 0x1A4);
+        WriteFile(root, "sandbox-id", request.SandboxId + "\n", 0x1A4);
+        WriteFile(root, "fork-id", request.ForkId + "\n", 0x1A4);
+        WriteFile(root, "token", request.Token + "\n", 0x180);
+        WriteFile(root, "env", Shell(request.Environment), 0x1A4);
+        WriteFile(root, "hostname", request.Hostname + "\n", 0x1A4);
+        WriteFile(root, "machine-id", request.MachineId + "\n", 0x1A4);
+    }
+
+    /// <summary>
+    /// Does once, in a directory in memory that is removed again, what every child does first: its code and the memory that it
+    /// needs are then in the generation that all share.
+    /// </summary>
+    public static void Rehearse(string root)
+    {
+        var stage = root + "/run/mitos-rehearsal";
+        Directory.CreateDirectory(stage + Folder);
+        Apply(new HandshakeRequest("rehearsal", "rehearsal", 0, new byte[32], 0, "rehearsal", new string('0', 32), "", []), stage);
+        _ = ForkHooks.Find(root);
+        Directory.Delete(stage, recursive: true);
+    }
+
+    // Lines that a shell reads as assignments.
+    private static string Shell(Dictionary<string, string> environment)
+    {
+        var text = new StringBuilder();
+        foreach (var (name, value) in environment)
+            text.Append(name).Append("='").Append(value.Replace("'", @"'\''")).Append("'\n");
+        return text.ToString();
     }
 
     private static void AddEntropy(byte[] entropy)
@@ -79,7 +102,7 @@ internal static unsafe class Handshake
         var fd = Libc.Open(path, 1 | 0x40 | 0x200 | 0x80000, mode);
         if (fd < 0)
             throw AgentError.FromLastError(path);
-        var bytes = Encoding.UTF8.GetBytes(text + "\n");
+        var bytes = Encoding.UTF8.GetBytes(text);
         nint written;
         fixed (byte* data = bytes)
             written = Libc.Write(fd, data, (nuint)bytes.Length);

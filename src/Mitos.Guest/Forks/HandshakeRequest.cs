@@ -12,6 +12,12 @@ internal sealed record HandshakeRequest(
     {
         var request = new HandshakeRequest(reader.Text(), reader.Text(), reader.Int32(), reader.Raw(32).ToArray(), reader.Signed(),
             reader.Text(), reader.Text(), reader.Text(), reader.Map());
-        return !reader.Failed ? request : throw AgentError.Invalid("The handshake is incomplete");
+        if (reader.Failed)
+            throw AgentError.Invalid("The handshake is incomplete");
+        if (request.Hostname.Length is 0 or > 63 || request.Hostname.AsSpan().ContainsAny("\0\n /"))
+            throw AgentError.Invalid($"'{request.Hostname}' cannot be a host name: 1 to 63 characters without spaces");
+        if (request.MachineId.Length != 32)
+            throw AgentError.Invalid("A machine id has 32 hexadecimal digits");
+        return request;
     }
 }

@@ -11,7 +11,7 @@ internal sealed unsafe class EventLoop
     private readonly int _wake = Libc.Eventfd(0, 0x80000 | 0x800);
     private readonly Dictionary<int, Action<uint>> _handlers = [];
     private readonly Queue<Action> _posted = new();
-    private readonly PriorityQueue<Action, long> _timers = new();
+    private readonly PriorityQueue<LoopTimer, long> _timers = new();
     private readonly EpollEvent[] _events = new EpollEvent[32];
 
     public EventLoop() => Add(_wake, In, _ => Drain());
@@ -40,7 +40,12 @@ internal sealed unsafe class EventLoop
         _ = Libc.Write(_wake, &one, 8);
     }
 
-    public void After(int milliseconds, Action action) => _timers.Enqueue(action, Environment.TickCount64 + milliseconds);
+    public LoopTimer After(int milliseconds, Action action)
+    {
+        var timer = new LoopTimer(action);
+        _timers.Enqueue(timer, Environment.TickCount64 + milliseconds);
+        return timer;
+    }
 
     public void Run()
     {
@@ -51,15 +56,29 @@ internal sealed unsafe class EventLoop
                 var count = Libc.EpollWait(_epoll, events, _events.Length, UntilTimer());
                 for (var i = 0; i < count; i++)
                 {
+                    // One event may remove another's descriptor, or even give its number to a new one: handlers do not block.
                     if (_handlers.TryGetValue((int)events[i].Data, out var handler))
-                        handler(events[i].Events);
+                        Guard(handler, events[i].Events);
                 }
-                while (_timers.TryPeek(out var action, out var due) && due <= Environment.TickCount64)
+                while (_timers.TryPeek(out var timer, out var due) && due <= Environment.TickCount64)
                 {
                     _timers.Dequeue();
-                    action();
+                    Guard(_ => timer.Fire(), 0);
                 }
             }
+        }
+    }
+
+    // A defect of ours must not end the machine: process 1 says what happened and serves on.
+    private static void Guard(Action<uint> handler, uint events)
+    {
+        try
+        {
+            handler(events);
+        }
+        catch (Exception e)
+        {
+            Boot.BootConsole.Say($"a defect of the agent: {e}");
         }
     }
 
@@ -79,7 +98,7 @@ internal sealed unsafe class EventLoop
                     return;
                 action = _posted.Dequeue();
             }
-            action();
+            Guard(_ => action(), 0);
         }
     }
 

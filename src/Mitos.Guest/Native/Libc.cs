@@ -112,6 +112,30 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "accept4", SetLastError = true)]
     public static partial int Accept4(int fd, void* address, void* length, int flags);
 
+    [LibraryImport(C, EntryPoint = "connect", SetLastError = true)]
+    public static partial int Connect(int fd, void* address, uint length);
+
+    [LibraryImport(C, EntryPoint = "shutdown", SetLastError = true)]
+    public static partial int Shutdown(int fd, int how);
+
+    [LibraryImport(C, EntryPoint = "getsockopt", SetLastError = true)]
+    public static partial int Getsockopt(int fd, int level, int option, void* value, uint* length);
+
+    [LibraryImport(C, EntryPoint = "setsockopt", SetLastError = true)]
+    public static partial int Setsockopt(int fd, int level, int option, void* value, uint length);
+
+    [LibraryImport(C, EntryPoint = "signal", SetLastError = true)]
+    public static partial nint Signal(int signal, nint handler);
+
+    [LibraryImport(C, EntryPoint = "inotify_init1", SetLastError = true)]
+    public static partial int InotifyInit1(int flags);
+
+    [LibraryImport(C, EntryPoint = "inotify_add_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int InotifyAddWatch(int fd, string path, uint mask);
+
+    [LibraryImport(C, EntryPoint = "inotify_rm_watch", SetLastError = true)]
+    public static partial int InotifyRmWatch(int fd, int watch);
+
     [LibraryImport(C, EntryPoint = "prctl", SetLastError = true)]
     public static partial int Prctl(int option, nint a, nint b, nint c, nint d);
 

@@ -60,6 +60,7 @@ internal sealed unsafe class ProcessPipes : IDisposable
         var theirs = Keep(Libc.Open($"/dev/pts/{number}", ReadWrite | NoTerminal | CloseOnExec, 0), "a terminal");
         SetSize(ours, rows > 0 ? rows : 24, columns > 0 ? columns : 80);
         _output = ours;
+        _input = Keep(Libc.Fcntl(ours, 1030 /* F_DUPFD_CLOEXEC */, 0), "a terminal"); // of its own, so that reading and writing are waited for apart
         ChildSide = [theirs, theirs, theirs];
     }
 

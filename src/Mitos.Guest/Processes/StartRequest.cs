@@ -21,6 +21,11 @@ internal sealed record StartRequest(
             throw AgentError.Invalid("A process needs a command");
         if (Array.Exists(argv, argument => argument.Contains('\0')) || directory.Contains('\0'))
             throw AgentError.Invalid("A command and its directory cannot have NUL bytes");
+        foreach (var (name, value) in environment)
+        {
+            if (name.Length == 0 || name.AsSpan().ContainsAny('=', '\0') || value.Contains('\0'))
+                throw AgentError.Invalid($"'{name}' cannot be set in an environment: a name has no '=', and neither it nor its value has a NUL byte");
+        }
         return request;
     }
 }

@@ -1,20 +1,22 @@
+using Mitos.Protocol;
 using Mitos.Protocol.Framing;
 using Mitos.Protocol.Messages;
 
 namespace Mitos.Guest.Sessions;
 
 /// <summary>
-/// The current connection with the host: finds frames, answers the greeting, drops what belongs to another session, and keeps
-/// the answers to the last changing requests, so that one that is sent again after a reconnect is not done twice.
+/// The current connection with the host: finds frames, answers the greeting, drops what belongs to another session, and sees
+/// to it that a request that is sent again after a reconnect is not done twice.
 /// </summary>
 internal sealed class Session
 {
-    private const int KeptAnswers = 64;
+    /// <summary>Longest payload of one frame of an answer; the rest follows in further frames.</summary>
+    private const int MaxPart = 32 << 10;
+    private const int CongestedAt = 64 << 10;
     private readonly Outbox _outbox;
     private readonly FrameReader _reader = new();
     private readonly FrameWriter _writer = new();
-    private readonly Dictionary<uint, (MessageType Type, byte[] Payload)> _answers = [];
-    private readonly Queue<uint> _answerOrder = new();
+    private readonly AnswerCache _answers = new();
     private readonly FrameReader.Handler _onFrame;
     private UInt128 _client;
     private ulong _session;
@@ -28,23 +30,24 @@ internal sealed class Session
         transport.Writable = () =>
         {
             _outbox.Flush();
-            Drained?.Invoke();
+            if (IsOpen && !IsCongested)
+                Drained?.Invoke();
         };
     }
 
     /// <summary>Takes one request.</summary>
-    public delegate void RequestHandler(uint id, MessageType type, WireReader payload);
+    public delegate void RequestHandler(RequestOrigin origin, WireReader payload);
 
     public RequestHandler? Requested { get; set; }
 
-    /// <summary>The stream broke; the same host may come back.</summary>
-    public Action? Broken { get; set; }
+    /// <summary>The connection is gone. The same client may come back.</summary>
+    public event Action? Broken;
 
-    /// <summary>Another host has come.</summary>
-    public Action? Replaced { get; set; }
+    /// <summary>Another client came than the one before: what that one wanted is of no use any more.</summary>
+    public event Action? ClientChanged;
 
-    /// <summary>Room to send more output.</summary>
-    public Action? Drained { get; set; }
+    /// <summary>There is room to send.</summary>
+    public event Action? Drained;
 
     /// <summary>Writes the facts that answer a greeting.</summary>
     public Action<WireWriter>? WriteFacts { get; set; }
@@ -52,33 +55,34 @@ internal sealed class Session
     public bool IsOpen => _session != 0;
 
     /// <summary>Whether output should wait until the host has taken what was sent.</summary>
-    public bool IsCongested => _outbox.Length > 64 << 10;
-
-    /// <summary>Identifies the connection, for answers that come later.</summary>
-    public ulong Current => _session;
+    public bool IsCongested => _outbox.Length > CongestedAt;
 
     public WireWriter Begin() => _writer.Begin();
 
     /// <summary>Sends what was written since <see cref="Begin"/>.</summary>
     public void Send(uint id, MessageType type) => _outbox.Add(_writer.Finish(_session, id, type));
 
-    /// <summary>Sends an answer and keeps it, when its request changed something.</summary>
-    public void Answer(ulong session, uint id, MessageType type, ReadOnlySpan<byte> payload, bool keep)
+    /// <summary>Answers a request, unless its client is gone; then there is nobody to answer.</summary>
+    public void Answer(RequestOrigin origin, MessageType type, ReadOnlySpan<byte> payload)
     {
-        if (keep)
-            Keep(id, type, payload);
-        if (session != _session || !IsOpen)
+        if (origin.Client != _client)
             return;
-        Begin().Raw(payload);
-        Send(id, type);
+        if (origin.IsDoneOnce)
+            _answers.Keep(origin.Id, type, payload);
+        // One that is done once may have been asked for again by this connection; others were, and run anew.
+        if (IsOpen && (origin.IsDoneOnce || origin.Session == _session))
+            Send(origin.Id, type, payload);
     }
 
-    private void Keep(uint id, MessageType type, ReadOnlySpan<byte> payload)
+    private void Send(uint id, MessageType type, ReadOnlySpan<byte> payload)
     {
-        if (_answers.TryAdd(id, (type, payload.ToArray())))
-            _answerOrder.Enqueue(id);
-        if (_answerOrder.Count > KeptAnswers)
-            _answers.Remove(_answerOrder.Dequeue());
+        for (; payload.Length > MaxPart; payload = payload[MaxPart..])
+        {
+            Begin().Raw(payload[..MaxPart]);
+            Send(id, MessageType.Part);
+        }
+        Begin().Raw(payload);
+        Send(id, type);
     }
 
     private void OnFrame(in Frame frame)
@@ -90,10 +94,11 @@ internal sealed class Session
         }
         if (frame.Session != _session || !IsOpen)
             return;
-        if (_answers.TryGetValue(frame.Id, out var answer))
-            Answer(_session, frame.Id, answer.Type, answer.Payload, keep: false);
-        else
-            Requested?.Invoke(frame.Id, frame.Type, new WireReader(frame.Payload));
+        var origin = new RequestOrigin(_client, _session, frame.Id, frame.Type);
+        if (origin.IsDoneOnce && _answers.TryGet(frame.Id, out var answer))
+            Send(frame.Id, answer.Type, answer.Payload);
+        else if (!origin.IsDoneOnce || _answers.TryBegin(frame.Id))
+            Requested?.Invoke(origin, new WireReader(frame.Payload));
     }
 
     private void Open(in Frame frame)
@@ -101,28 +106,27 @@ internal sealed class Session
         var hello = new WireReader(frame.Payload);
         var version = hello.Number();
         var client = ProcessKey.Read(hello.Raw(ProcessKey.Length)).Value;
-        if (hello.Failed)
+        if (hello.Failed || frame.Session == 0)
             return;
         Break();
         if (client != _client)
         {
             _answers.Clear();
-            _answerOrder.Clear();
-            Replaced?.Invoke();
+            ClientChanged?.Invoke();
         }
         _client = client;
         _session = frame.Session;
         _outbox.Add([0]); // whatever was cut off before ends here
-        if (version != Protocol.ProtocolVersion.Current)
+        if (version != ProtocolVersion.Current)
         {
             Begin().Number((int)AgentErrorCode.Unsupported).Number(0)
-                .Text($"The host speaks protocol {version}, this guest's agent {Protocol.ProtocolVersion.Current}");
+                .Text($"The host speaks protocol {version}, this guest's agent {ProtocolVersion.Current}; build the template anew with this host's version");
             Send(frame.Id, MessageType.Error);
             _session = 0;
             return;
         }
         var facts = Begin();
-        facts.Number(Protocol.ProtocolVersion.Current);
+        facts.Number(ProtocolVersion.Current);
         WriteFacts?.Invoke(facts);
         Send(frame.Id, MessageType.HelloAck);
     }
@@ -130,6 +134,8 @@ internal sealed class Session
     private void Break()
     {
         _outbox.Clear();
+        if (_session == 0)
+            return;
         _session = 0;
         Broken?.Invoke();
     }

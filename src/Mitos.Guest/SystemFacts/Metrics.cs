@@ -13,7 +13,14 @@ internal static class Metrics
         reply.Number(Environment.ProcessorCount).Number(CpuUsedUs())
             .Number(Kilobytes(memory, "MemTotal:") << 10).Number(Kilobytes(memory, "MemAvailable:") << 10)
             .Number((ulong)drive.TotalSize).Number((ulong)(drive.TotalSize - drive.TotalFreeSpace))
-            .Number(ProcessCount()).Number((ulong)Environment.TickCount64);
+            .Number(ProcessCount()).Number((ulong)Environment.TickCount64).Number(LoadHundredths());
+    }
+
+    // Average number of runnable tasks over the last minute, in hundredths: /proc/loadavg says for example 0.42.
+    private static ulong LoadHundredths()
+    {
+        var text = File.ReadAllText("/proc/loadavg");
+        return (ulong)(decimal.Parse(text.AsSpan(0, text.IndexOf(' ')), CultureInfo.InvariantCulture) * 100);
     }
 
     // The first line of /proc/stat: user nice system idle iowait irq softirq ..., in ticks of 10 ms.

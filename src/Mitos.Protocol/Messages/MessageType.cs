@@ -33,6 +33,10 @@ public enum MessageType : byte
     MakeDirectory = 26,
     Move = 27,
     Remove = 28,
+    /// <summary>Subscribes to changes below a path; the request's id is the subscription's.</summary>
+    Watch = 29,
+    /// <summary>Ends such a subscription.</summary>
+    Unwatch = 30,
 
     Metrics = 40,
     Handshake = 41,
@@ -41,6 +45,9 @@ public enum MessageType : byte
     Sync = 43,
     PowerOff = 44,
     ConfigureNetwork = 45,
+    /// <summary>Connects to a port inside the guest. The stream is then attached, written and ended like a process.</summary>
+    OpenPort = 46,
+    ClosePort = 47,
 
     HelloAck = 64,
     Ok = 65,
@@ -49,4 +56,8 @@ public enum MessageType : byte
     Output = 67,
     /// <summary>The process has ended and all its output was sent.</summary>
     Exited = 68,
+    /// <summary>A part of an answer that is too long for one frame; <see cref="Ok"/> brings the last.</summary>
+    Part = 69,
+    /// <summary>Changes of files.</summary>
+    FileEvents = 70,
 }

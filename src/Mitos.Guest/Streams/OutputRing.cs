@@ -1,6 +1,9 @@
-namespace Mitos.Guest.Processes;
+namespace Mitos.Guest.Streams;
 
-/// <summary>The last bytes of one output stream, by absolute offset. Grows as needed to <see cref="Capacity"/>.</summary>
+/// <summary>
+/// The last bytes of one output stream, by absolute offset. It grows only for bytes that the host has not acknowledged, up to
+/// <see cref="Capacity"/>; acknowledged ones stay readable until their place is needed.
+/// </summary>
 internal sealed class OutputRing
 {
     public const int Capacity = 256 << 10;
@@ -13,24 +16,31 @@ internal sealed class OutputRing
     /// <summary>Offset after the newest byte.</summary>
     public ulong End { get; private set; }
 
-    public int Count => (int)(End - Start);
+    /// <summary>All before this may be overwritten. Set within <see cref="Start"/> and <see cref="End"/>.</summary>
+    public ulong Acknowledged
+    {
+        get;
+        set => field = Math.Clamp(value, Start, End);
+    }
 
-    public int Free => Capacity - Count;
+    /// <summary>How many bytes can be added without overwriting one that was not acknowledged.</summary>
+    public int Room => Capacity - (int)(End - Acknowledged);
 
-    /// <summary>Adds bytes; the oldest make room.</summary>
+    /// <summary>Bytes of memory that it holds.</summary>
+    public int Size => _bytes.Length;
+
+    /// <summary>Adds at most <see cref="Capacity"/> bytes; the oldest make room.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length > Capacity)
-        {
-            End += (ulong)(bytes.Length - Capacity);
-            bytes = bytes[^Capacity..];
-            Start = End;
-        }
-        var excess = Count + bytes.Length - Capacity;
+        if (bytes.Length == 0)
+            return;
+        var needed = Math.Min(Capacity, (int)(End - Acknowledged) + bytes.Length);
+        if (needed > _bytes.Length)
+            Grow(needed);
+        var excess = (int)(End - Start) + bytes.Length - _bytes.Length;
         if (excess > 0)
             Start += (ulong)excess;
-        if (Count + bytes.Length > _bytes.Length)
-            Grow(Count + bytes.Length);
+        Acknowledged = Math.Max(Acknowledged, Start);
         var at = (int)(End % (ulong)_bytes.Length);
         var first = Math.Min(bytes.Length, _bytes.Length - at);
         bytes[..first].CopyTo(_bytes.AsSpan(at));
@@ -38,10 +48,7 @@ internal sealed class OutputRing
         End += (ulong)bytes.Length;
     }
 
-    /// <summary>Drops what lies before an offset: the host has it.</summary>
-    public void Release(ulong offset) => Start = Math.Clamp(offset, Start, End);
-
-    /// <summary>Copies bytes from an offset on that is here; returns how many.</summary>
+    /// <summary>Copies bytes from an offset between <see cref="Start"/> and <see cref="End"/>; returns how many.</summary>
     public int Read(ulong offset, Span<byte> target)
     {
         var count = (int)Math.Min((ulong)target.Length, End - offset);
@@ -59,7 +66,7 @@ internal sealed class OutputRing
         var size = Math.Max(4096, _bytes.Length);
         while (size < needed)
             size *= 2;
-        var grown = new byte[Math.Min(size, Capacity)];
+        var grown = new byte[size]; // the capacity is a power of two too
         for (var offset = Start; offset < End;)
         {
             var from = (int)(offset % (ulong)_bytes.Length);
