@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Sandboxes;
@@ -62,13 +61,27 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
     {
         say("pauses");
         var (pause, delta, ready, first, own, vmm, shared) = (new Samples(), new Samples(), new Samples(), new Samples(), new Samples(), new Samples(), new Samples());
-        var started = Stopwatch.GetTimestamp();
+        var steps = new Dictionary<string, Samples>();
         for (var i = 0; i < _samples; i++)
         {
             var fork = await bench.ForkAsync(source, 1);
             pause.Add(fork.Timings.Pause.TotalMicroseconds);
             delta.Add(fork.Timings.DeltaBytes / 1048576.0);
             ready.Add(fork.Children[0].Ready.TotalMilliseconds);
+            Step("prepareMs", fork.Timings.Prepare);
+            Step("stopMs", fork.Timings.Stop);
+            Step("freezeDiskMs", fork.Timings.FreezeDisk);
+            Step("saveStateMs", fork.Timings.DeviceState);
+            Step("listMs", fork.Timings.List);
+            Step("copyMs", fork.Timings.Copy);
+            Step("resumeMs", fork.Timings.Resume);
+            var birth = fork.Children[0].Timings!;
+            Step("shellMs", birth.Shell);
+            Step("setDiskMs", birth.Disk);
+            Step("writeMemoryMs", birth.Memory);
+            Step("loadStateMs", birth.DeviceState);
+            Step("greetingMs", birth.Greeting);
+            Step("handshakeMs", birth.Handshake);
             var id = fork.Children[0].Sandbox!.Id;
             var memory = bench.Sandboxes.ReadMemory(id);
             own.Add(memory.PrivateBytes / 1048576.0);
@@ -85,7 +98,14 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
         _figures["privateMiB"] = own.ToJson();
         _figures["vmmMiB"] = vmm.ToJson();
         _figures["sharedMiB"] = shared.ToJson();
-        _ = started;
+        _figures["steps"] = new JsonObject([.. steps.Select(step => KeyValuePair.Create(step.Key, (JsonNode?)step.Value.ToJson()))]);
+
+        void Step(string name, TimeSpan time)
+        {
+            if (!steps.TryGetValue(name, out var samples))
+                steps[name] = samples = new Samples();
+            samples.Add(time.TotalMilliseconds);
+        }
     }
 
     private async Task ChildrenAsync(SandboxId source)

@@ -179,7 +179,8 @@ internal sealed class TemplateService(
         using var generation = await OpenForBuildAsync(parent, spec, cancellationToken);
         var shell = await Task.Run(() => host.StartShell(generation, network: true), cancellationToken);
         using var capture = Capture.Of(generation, host.Layers);
-        await using var machine = await birth.MakeAsync(capture, null, shell, cancellationToken);
+        var (machine, _) = await birth.MakeAsync(capture, null, shell, cancellationToken);
+        await using var ended = machine;
         await using var agent = MachineAgent.Open(machine, $"template '{spec.Name}'");
         await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity($"build-{spec.Name}", null, "", 0, "", environment));
         await new TemplateSteps(agent, spec, progress).RunAsync(cancellationToken);
