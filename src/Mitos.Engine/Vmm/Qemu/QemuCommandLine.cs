@@ -29,6 +29,8 @@ internal static class QemuCommandLine
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
             // a stream made by xen-save-devices-state carries no configuration section
             "-global", "migration.send-configuration=off",
+            // a child on a card without a cable need not tell the neighbours that it moved: that is 20 ms of cold code
+            "-global", "migration.announce-rounds=0",
             "-M", "microvm,memory-backend=ram,rtc=on,isa-serial=on",
             // a large translation cache would be private memory of every fork
             "-accel", tcg ? "tcg,tb-size=64" : "kvm",
@@ -43,7 +45,7 @@ internal static class QemuCommandLine
             "-device", "virtserialport,chardev=agent,name=mitos.agent",
             // the card is always there, because the devices of a generation and its descendants must be the same
             "-netdev", spec.UserModeNetwork ? "user,id=net,ipv6=off" : "hubport,hubid=0,id=net",
-            "-device", "virtio-net-device,netdev=net,mac=02:6d:69:74:6f:73",
+            "-device", "virtio-net-device,netdev=net,guest_announce=off,mac=02:6d:69:74:6f:73",
         };
         for (var position = 0; position <= spec.Disk.Frozen.Length + 1; position++)
             arguments.AddRange(["-add-fd", $"fd={FirstDiskDescriptor + position},set={DiskSet(position)}"]);
@@ -93,7 +95,10 @@ internal static class QemuCommandLine
 
     // tsc_early_khz: without it one TCG boot in three hangs, for microvm has no PIT, HPET or PM timer to calibrate against.
     // tsc=reliable and nowatchdog: no periodic checks, so an idle guest sleeps.
+    // psi, audit, lsm: code on every system call and switch that nobody here uses, and that each child translates anew.
+    // norandmaps: TCG keeps translated code by virtual address, so with ASLR each exec of the same program is translated again
+    // (docs/decisions/0005); with KVM it stays on.
     private static string KernelCommandLine(BootSource boot, bool tcg) =>
-        "console=ttyS0 panic=-1 reboot=t random.trust_cpu=on tsc=reliable nowatchdog loglevel=5 "
-        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off ") : "") + boot.CommandLine;
+        "console=ttyS0 panic=-1 reboot=t random.trust_cpu=on tsc=reliable nowatchdog loglevel=5 psi=0 audit=0 lsm=landlock,yama "
+        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off norandmaps ") : "") + boot.CommandLine;
 }
