@@ -7,6 +7,7 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Vmm;
 
 namespace Mitos.Engine.Forks;
 
@@ -69,7 +70,7 @@ internal sealed class ForkService(
                 (spec.Count * VmmBytes) + Math.Min(spec.Count * delta, image) + (delta * 5 / 4), spec.Count * OverlayBytes);
             cancellationToken.ThrowIfCancellationRequested();
             var (capture, pause) = await Task.Run(() => capturer.Take(machine, () => store.Write(source)), CancellationToken.None);
-            if (pause.Switched)
+            if (pause.Frozen != FrozenLayer.None)
                 store.Write(source);
             var point = new ForkPoint(RandomNumberGenerator.GetHexString(12, lowercase: true), machine, capture, reservation, Promotion.Pays(capture, spec.Count), Timings(pause, capture, started));
             reservation = null;

@@ -61,6 +61,8 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
         }
     }
 
+    public void CreateLayer(string path, long diskBytes) => Qcow2Image.CreateEmpty(path, diskBytes);
+
     public IVmm Adopt(VmmSpec spec, HostProcess process) =>
         new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);
 
