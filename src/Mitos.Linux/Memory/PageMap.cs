@@ -1,4 +1,7 @@
-using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.Fcntl;
+using static Mitos.Linux.Abi.LinuxFs;
 
 namespace Mitos.Linux.Memory;
 
@@ -8,8 +11,6 @@ namespace Mitos.Linux.Memory;
 /// </summary>
 public sealed unsafe class PageMap : IDisposable
 {
-    private const nuint PagemapScan = 0xC0606610; // _IOWR('f', 16, struct pm_scan_arg)
-    private const ulong IsFile = 1 << 2, IsPresent = 1 << 3, IsSwapped = 1 << 4;
     private readonly int _pid;
     private readonly int _fd;
 
@@ -17,7 +18,7 @@ public sealed unsafe class PageMap : IDisposable
     public PageMap(int pid)
     {
         _pid = pid;
-        _fd = Libc.Open($"/proc/{pid}/pagemap", 0x80000, 0);
+        _fd = Libc.Open($"/proc/{pid}/pagemap", O_RDONLY | O_CLOEXEC, 0);
         if (_fd < 0)
             throw LinuxException.FromLastError("open", $"/proc/{pid}/pagemap");
     }
@@ -36,7 +37,7 @@ public sealed unsafe class PageMap : IDisposable
     public int FindPrivate(ulong start, long length, List<PageRun> runs, bool useScan = true)
     {
         runs.Clear();
-        return useScan && HasScan ? Scan(start, length, IsFile, IsFile, IsPresent | IsSwapped, runs) : ReadEntries(start, length, runs);
+        return useScan && HasScan ? Scan(start, length, PAGE_IS_FILE, PAGE_IS_FILE, PAGE_IS_PRESENT | PAGE_IS_SWAPPED, runs) : ReadEntries(start, length, runs);
     }
 
     /// <summary>Counts pages that are mapped and still the file's: those shared with everybody else who maps it.</summary>
@@ -44,7 +45,7 @@ public sealed unsafe class PageMap : IDisposable
     {
         if (!HasScan)
             return CountSharedEntries(start, length);
-        return Scan(start, length, 0, IsFile | IsPresent, 0, []);
+        return Scan(start, length, 0, PAGE_IS_FILE | PAGE_IS_PRESENT, 0, []);
     }
 
     public void Dispose() => _ = Libc.Close(_fd);
@@ -59,9 +60,9 @@ public sealed unsafe class PageMap : IDisposable
             var argument = new ScanArgument
             {
                 Size = (ulong)sizeof(ScanArgument), Start = at, End = start + (ulong)length, Vector = (ulong)regions, VectorLength = Capacity,
-                CategoryInverted = inverted, CategoryMask = all, CategoryAnyOf = any, ReturnMask = IsPresent | IsSwapped,
+                CategoryInverted = inverted, CategoryMask = all, CategoryAnyOf = any, ReturnMask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
             };
-            var found = Libc.Ioctl(_fd, PagemapScan, &argument);
+            var found = Libc.Ioctl(_fd, PAGEMAP_SCAN, &argument);
             if (found < 0)
                 throw LinuxException.FromLastError("ioctl(PAGEMAP_SCAN)", $"process {_pid}");
             for (var i = 0; i < found; i++)
@@ -119,27 +120,13 @@ public sealed unsafe class PageMap : IDisposable
 
     private static bool ProbeScan()
     {
-        var fd = Libc.Open("/proc/self/pagemap", 0x80000, 0);
+        var fd = Libc.Open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
         if (fd < 0)
             return false;
         var region = default(PageRegion);
-        var argument = new ScanArgument { Size = (ulong)sizeof(ScanArgument), Vector = (ulong)&region, VectorLength = 1, CategoryMask = IsPresent, ReturnMask = IsPresent };
-        var result = Libc.Ioctl(fd, PagemapScan, &argument); // an empty range: 0 where the call exists
+        var argument = new ScanArgument { Size = (ulong)sizeof(ScanArgument), Vector = (ulong)&region, VectorLength = 1, CategoryMask = PAGE_IS_PRESENT, ReturnMask = PAGE_IS_PRESENT };
+        var result = Libc.Ioctl(fd, PAGEMAP_SCAN, &argument); // an empty range: 0 where the call exists
         _ = Libc.Close(fd);
         return result >= 0;
-    }
-
-    /// <summary>struct page_region</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct PageRegion
-    {
-        public ulong Start, End, Categories;
-    }
-
-    /// <summary>struct pm_scan_arg, 96 bytes</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct ScanArgument
-    {
-        public ulong Size, Flags, Start, End, WalkEnd, Vector, VectorLength, MaxPages, CategoryInverted, CategoryMask, CategoryAnyOf, ReturnMask;
     }
 }

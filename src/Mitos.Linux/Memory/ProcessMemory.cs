@@ -1,9 +1,11 @@
+using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.LinuxUio;
+
 namespace Mitos.Linux.Memory;
 
 /// <summary>Copies pages between a buffer of ours and a mapping of another process.</summary>
 public static unsafe class ProcessMemory
 {
-    private const int MaxVectors = 1024; // UIO_MAXIOV
     private const int MaxRemotePerVector = 8 << 20;
 
     /// <summary>Copies the pages of <paramref name="runs"/>, one after the other, into <paramref name="buffer"/> from <paramref name="offset"/> on.</summary>
@@ -19,13 +21,13 @@ public static unsafe class ProcessMemory
 
     private static long Move(int pid, ulong mapping, ReadOnlySpan<PageRun> runs, PageBuffer buffer, long offset, bool write)
     {
-        var remote = stackalloc IoVector[MaxVectors];
+        var remote = stackalloc IoVector[UIO_MAXIOV];
         long done = 0;
         for (var next = 0; next < runs.Length;)
         {
             var count = 0;
             long batch = 0;
-            for (; next < runs.Length && count < MaxVectors && (count == 0 || batch < MaxRemotePerVector); next++, count++)
+            for (; next < runs.Length && count < UIO_MAXIOV && (count == 0 || batch < MaxRemotePerVector); next++, count++)
             {
                 remote[count].Base = (nuint)(mapping + ((ulong)runs[next].First * PageBuffer.PageSize));
                 remote[count].Length = (nuint)runs[next].Count * PageBuffer.PageSize;
@@ -40,7 +42,7 @@ public static unsafe class ProcessMemory
             if (moved != batch)
                 throw moved < 0
                     ? LinuxException.FromLastError(write ? "process_vm_writev" : "process_vm_readv", $"process {pid}")
-                    : new LinuxException(write ? "process_vm_writev" : "process_vm_readv", 14 /* EFAULT: a part only */, $"process {pid}");
+                    : new LinuxException(write ? "process_vm_writev" : "process_vm_readv", Errno.EFAULT /* a part only */, $"process {pid}");
             done += batch;
         }
         return done;

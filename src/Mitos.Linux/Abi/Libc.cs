@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 
-namespace Mitos.Linux;
+namespace Mitos.Linux.Abi;
 
-/// <summary>The C library's functions used here, as they are. Safe wrappers stand in the folders beside.</summary>
+/// <summary>The C library's functions used here, as they are. Safe wrappers stand in the folders beside; numbers in <c>Constants.cs</c>.</summary>
 internal static unsafe partial class Libc
 {
     private const string C = "libc";
@@ -96,42 +96,4 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libmitosnative", EntryPoint = "mitos_spawn")]
     public static partial int MitosSpawn(void* request, int* pidfd, int* step);
-}
-
-/// <summary>struct iovec</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct IoVector
-{
-    public nuint Base;
-    public nuint Length;
-}
-
-/// <summary>struct msghdr of x86-64</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal unsafe struct MessageHeader
-{
-    public void* Name;
-    public uint NameLength;
-    public IoVector* Vectors;
-    public nuint VectorCount;
-    public void* Control;
-    public nuint ControlLength;
-    public int Flags;
-}
-
-/// <summary>struct pollfd</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct PollEntry
-{
-    public int Fd;
-    public short Events;
-    public short Results;
-}
-
-/// <summary>struct epoll_event, packed on x86-64</summary>
-[StructLayout(LayoutKind.Sequential, Pack = 1)]
-internal struct EpollEvent
-{
-    public uint Events;
-    public ulong Data;
 }
