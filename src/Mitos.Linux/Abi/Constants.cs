@@ -37,8 +37,8 @@ internal static class LinuxFs
     public const ulong PAGE_IS_FILE = 1 << 2, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4;
 }
 
-/// <summary>linux/uio.h</summary>
-internal static class LinuxUio
+/// <summary>sys/uio.h</summary>
+internal static class SysUio
 {
     public const int UIO_MAXIOV = 1024;
 }

@@ -1,5 +1,5 @@
 using Mitos.Linux.Abi;
-using static Mitos.Linux.Abi.LinuxUio;
+using static Mitos.Linux.Abi.SysUio;
 
 namespace Mitos.Linux.Memory;
 

@@ -7,7 +7,7 @@ namespace Mitos.Linux.Processes;
 /// <summary>Starts processes through the native shim (native/spawn.c).</summary>
 public static unsafe class Spawner
 {
-    private static readonly string[] Steps =
+    internal static readonly IReadOnlyList<string> Steps =
         ["none", "clone", "setsid", "join cgroup", "arrange descriptors", "set terminal", "set limits", "set identity", "chdir", "execve"];
 
     /// <summary>Starts a process and returns when it has executed.</summary>
