@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Mitos.Linux.Abi;
 
@@ -19,14 +20,11 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags, uint mode);
 
-    [LibraryImport(C, EntryPoint = "close", SetLastError = true)]
-    public static partial int Close(int fd);
-
     [LibraryImport(C, EntryPoint = "read", SetLastError = true)]
     public static partial nint Read(int fd, void* buffer, nuint count);
 
     [LibraryImport(C, EntryPoint = "pread", SetLastError = true)]
-    public static partial nint Pread(int fd, void* buffer, nuint count, long offset);
+    public static partial nint Pread(SafeFileHandle fd, void* buffer, nuint count, long offset);
 
     [LibraryImport(C, EntryPoint = "pwrite", SetLastError = true)]
     public static partial nint Pwrite(int fd, void* buffer, nuint count, long offset);
@@ -44,7 +42,7 @@ internal static unsafe partial class Libc
     public static partial int Madvise(void* address, nuint length, int advice);
 
     [LibraryImport(C, EntryPoint = "ioctl", SetLastError = true)]
-    public static partial int Ioctl(int fd, nuint request, void* argument);
+    public static partial int Ioctl(SafeFileHandle fd, nuint request, void* argument);
 
     [LibraryImport(C, EntryPoint = "process_vm_readv", SetLastError = true)]
     public static partial nint ProcessVmReadv(int pid, IoVector* local, nuint localCount, IoVector* remote, nuint remoteCount, nuint flags);

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using System.Globalization;
+using Mitos.Linux.Tests.Hosting;
 
 namespace Mitos.Linux.Tests.Abi;
 
@@ -12,37 +12,19 @@ internal static class Headers
     public static Dictionary<string, long> Evaluate(IEnumerable<string> expressions, string? include = null)
     {
         var wanted = expressions.Distinct().ToList();
-        var directory = Directory.CreateTempSubdirectory("mitos-abi-");
-        try
-        {
-            var source = Path.Combine(directory.FullName, "values.c");
-            var program = Path.Combine(directory.FullName, "values");
-            var headers = Path.Combine(AppContext.BaseDirectory, "native", "headers.h");
-            File.WriteAllText(source, $"""
-                #include "{headers}"
-                {(include is null ? "" : $"#include \"{include}\"")}
-                int main(void) {"{"}
-                {string.Join('\n', wanted.Select(expression => $"    printf(\"%lld\\n\", (long long)({expression}));"))}
-                    return 0;
-                {"}"}
-                """);
-            Run("clang", "-std=gnu17", "-w", "-o", program, source);
-            var values = Run(program).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => long.Parse(line, CultureInfo.InvariantCulture));
-            return wanted.Zip(values).ToDictionary(pair => pair.First, pair => pair.Second);
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
-        }
-    }
-
-    private static string Run(string program, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"{program} ended with {process.ExitCode}: {errors.Result}");
-        return output;
+        using var scratch = new Scratch();
+        var (source, program) = (scratch["values.c"], scratch["values"]);
+        var headers = Path.Combine(AppContext.BaseDirectory, "native", "headers.h");
+        File.WriteAllText(source, $"""
+            #include "{headers}"
+            {(include is null ? "" : $"#include \"{include}\"")}
+            int main(void) {"{"}
+            {string.Join('\n', wanted.Select(expression => $"    printf(\"%lld\\n\", (long long)({expression}));"))}
+                return 0;
+            {"}"}
+            """);
+        CProgram.Run("clang", "-std=gnu17", "-w", "-o", program, source);
+        var values = CProgram.Run(program).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => long.Parse(line, CultureInfo.InvariantCulture));
+        return wanted.Zip(values).ToDictionary(pair => pair.First, pair => pair.Second);
     }
 }

@@ -1,0 +1,31 @@
+using System.Diagnostics;
+
+namespace Mitos.Linux.Tests.Hosting;
+
+/// <summary>Builds C programs with clang, into a directory that goes with the tests.</summary>
+internal static class CProgram
+{
+    private static readonly Lazy<string> Lazily = new(() => Build(Path.Combine(AppContext.BaseDirectory, "native", "subject.c")));
+
+    /// <summary>native/subject.c, built.</summary>
+    public static string Subject => Lazily.Value;
+
+    /// <returns>Path of the program.</returns>
+    public static string Build(string source)
+    {
+        var program = Path.Combine(Scratch.Shared, Path.GetFileNameWithoutExtension(source));
+        Run("clang", "-std=gnu17", "-w", "-O1", "-o", program, source);
+        return program;
+    }
+
+    /// <summary>Runs a program and returns its output; fails with its errors when it does.</summary>
+    public static string Run(string program, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, $"{program} ended with {process.ExitCode}: {errors.Result}");
+        return output;
+    }
+}
