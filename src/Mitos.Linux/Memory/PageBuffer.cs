@@ -31,7 +31,7 @@ public sealed unsafe class PageBuffer : IDisposable
     public Span<byte> AsSpan(long offset, int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - length);
         return new Span<byte>(Address + offset, length);
     }
 
