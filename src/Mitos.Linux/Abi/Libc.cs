@@ -80,6 +80,10 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "syscall", SetLastError = true)]
     public static partial nint Syscall(nint number, nint a, nint b, nint c, nint d);
 
+    /// <exception cref="ObjectDisposedException">The descriptor is closed; its number may be another's.</exception>
+    [LibraryImport(C, EntryPoint = "syscall", SetLastError = true)]
+    public static partial nint Syscall(nint number, SafeFileHandle fd, nint b, nint c, nint d);
+
     [LibraryImport(C, EntryPoint = "epoll_create1", SetLastError = true)]
     public static partial int EpollCreate1(int flags);
 

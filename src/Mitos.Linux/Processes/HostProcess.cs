@@ -51,7 +51,17 @@ public sealed unsafe class HostProcess : IDisposable
     public static HostProcess? TryOpenAny(int pid) => TryOpen(pid, ReadStartTime(pid));
 
     /// <summary>Sends a signal. False when the process has already ended.</summary>
-    public bool TrySignal(int signal) => Libc.Syscall(SYS_pidfd_send_signal, (int)_pidfd.DangerousGetHandle(), signal, 0, 0) == 0;
+    public bool TrySignal(int signal)
+    {
+        try
+        {
+            return Libc.Syscall(SYS_pidfd_send_signal, _pidfd, signal, 0, 0) == 0;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false; // it ended, and we were done with it
+        }
+    }
 
     /// <summary>Sends SIGKILL.</summary>
     public void Kill() => TrySignal(SIGKILL);
@@ -60,7 +70,7 @@ public sealed unsafe class HostProcess : IDisposable
     public TimeSpan ReadCpuTime()
     {
         var fields = ReadStat(Id);
-        if (fields.Length < 15 || ulong.Parse(fields[19], CultureInfo.InvariantCulture) != StartTime)
+        if (fields.Length <= 19 || ulong.Parse(fields[19], CultureInfo.InvariantCulture) != StartTime)
             return TimeSpan.Zero;
         var ticks = long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture);
         return TimeSpan.FromMilliseconds(ticks * 10); // USER_HZ is 100 on every Linux

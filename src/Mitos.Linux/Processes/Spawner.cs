@@ -46,6 +46,8 @@ public static unsafe class Spawner
 
         public byte* Text(string value)
         {
+            if (value.Contains('\0'))
+                throw new ArgumentException($"'{value.Replace('\0', '·')}' has a zero inside; for a program it would end there.", nameof(value));
             var block = Marshal.StringToCoTaskMemUTF8(value);
             _blocks.Add(block);
             return (byte*)block;
