@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 
 namespace Mitos.Linux.Tests.Hosting;
@@ -5,18 +6,16 @@ namespace Mitos.Linux.Tests.Hosting;
 /// <summary>Builds C programs with clang, into a directory that goes with the tests.</summary>
 internal static class CProgram
 {
-    private static readonly Lazy<string> Lazily = new(() => Build(Path.Combine(AppContext.BaseDirectory, "native", "subject.c")));
+    private static readonly ConcurrentDictionary<string, Lazy<string>> Built = new();
 
-    /// <summary>native/subject.c, built.</summary>
-    public static string Subject => Lazily.Value;
-
+    /// <summary>Builds native/NAME.c, once.</summary>
     /// <returns>Path of the program.</returns>
-    public static string Build(string source)
+    public static string Build(string name) => Built.GetOrAdd(name, _ => new Lazy<string>(() =>
     {
-        var program = Path.Combine(Scratch.Shared, Path.GetFileNameWithoutExtension(source));
-        Run("clang", "-std=gnu17", "-w", "-O1", "-o", program, source);
+        var program = Path.Combine(Scratch.Shared, name);
+        Run("clang", "-std=gnu17", "-w", "-O1", "-o", program, Path.Combine(AppContext.BaseDirectory, "native", name + ".c"));
         return program;
-    }
+    })).Value;
 
     /// <summary>Runs a program and returns its output; fails with its errors when it does.</summary>
     public static string Run(string program, params string[] arguments)

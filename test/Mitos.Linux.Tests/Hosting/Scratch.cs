@@ -1,3 +1,5 @@
+// Tests count descriptors and children of this process: one at a time.
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 [assembly: AssemblyFixture(typeof(Mitos.Linux.Tests.Hosting.ScratchCleaner))]
 
 namespace Mitos.Linux.Tests.Hosting;
