@@ -10,7 +10,7 @@ public static unsafe class Spawner
     internal static readonly IReadOnlyList<string> Steps =
         ["none", "clone", "setsid", "join cgroup", "arrange descriptors", "set terminal", "set limits", "set identity", "chdir", "execve"];
 
-    /// <summary>Starts a process and returns when it has executed.</summary>
+    /// <summary>Starts a process and returns when it executes; what is known of the new program under /proc may come a moment later.</summary>
     /// <exception cref="LinuxException">Its <see cref="LinuxException.Call"/> names the step that failed.</exception>
     public static HostProcess Start(SpawnOptions options)
     {
