@@ -9,7 +9,7 @@ internal sealed class Spawned : IDisposable
 {
     private readonly UnixSocket _socket;
 
-    public Spawned(Func<SpawnOptions, SpawnOptions>? change = null)
+    public Spawned(Func<SpawnOptions, SpawnOptions>? change = null, bool isCat = true)
     {
         var (ours, theirs) = UnixSocket.Pair("cat");
         _socket = ours;
@@ -19,6 +19,8 @@ internal sealed class Spawned : IDisposable
             try
             {
                 Process = Spawner.Start(change?.Invoke(options) ?? options);
+                if (isCat)
+                    AwaitEcho(); // at the moment of execve /proc/PID/cmdline and its like are still empty
             }
             catch
             {
@@ -33,7 +35,7 @@ internal sealed class Spawned : IDisposable
     /// <summary>Runs another program to its end; returns its output.</summary>
     public static string Run(Func<SpawnOptions, SpawnOptions> change)
     {
-        using var program = new Spawned(change);
+        using var program = new Spawned(change, isCat: false);
         var output = new MemoryStream();
         var buffer = new byte[4096];
         int got;
@@ -49,6 +51,14 @@ internal sealed class Spawned : IDisposable
 
     /// <summary>Strings of a file of /proc/PID that ends each with a zero.</summary>
     public string[] Strings(string file) => Encoding.UTF8.GetString(File.ReadAllBytes($"/proc/{Process.Id}/{file}")).Split('\0')[..^1];
+
+    private void AwaitEcho()
+    {
+        var deadline = Deadline.In(TimeSpan.FromSeconds(30));
+        _socket.Send("x"u8, deadline);
+        var echo = new byte[1];
+        Assert.Equal(1, _socket.Receive(echo, deadline));
+    }
 
     public void Dispose()
     {

@@ -72,14 +72,24 @@ public sealed class SpawnerTests
     }
 
     [Fact]
-    public void Limits_and_huge_pages_are_set_when_asked_and_else_ours()
+    public void Huge_pages_are_off_in_it_when_asked_and_stay_as_they_were_in_us_and_others()
     {
-        using var set = new Spawned(options => options with { MaxOpenFiles = 300, NoHugePages = true });
+        string Setting() => CProgram.Run(CProgram.Build("huge"));
+        var before = Setting();
+        Parallel.For(0, 24, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
+            Assert.Equal("1", Spawned.Run(options => options with { Path = CProgram.Build("huge"), NoHugePages = true })));
+        Assert.Throws<LinuxException>(() => new Spawned(options => options with { Path = "/no/such/program", NoHugePages = true }));
+        Assert.Equal(before, Setting());
+        Assert.Equal(before, Spawned.Run(options => options with { Path = CProgram.Build("huge") }));
+    }
+
+    [Fact]
+    public void Limits_are_set_when_asked_and_else_ours()
+    {
+        using var set = new Spawned(options => options with { MaxOpenFiles = 300 });
         Assert.Matches(@"Max open files\s+300\s+300\s", set.Read("limits"));
-        Assert.Equal("1", Spawned.Run(options => options with { Path = CProgram.Build("huge"), NoHugePages = true }));
         using var plain = new Spawned();
         Assert.Equal(Line(File.ReadAllText("/proc/self/limits")), Line(plain.Read("limits")));
-        Assert.Equal(CProgram.Run(CProgram.Build("huge")), Spawned.Run(options => options with { Path = CProgram.Build("huge") }));
 
         static string Line(string limits) => limits.Split('\n').Single(line => line.StartsWith("Max open files", StringComparison.Ordinal));
     }
