@@ -65,6 +65,9 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "connect", SetLastError = true)]
     public static partial int Connect(int fd, void* address, uint length);
 
+    [LibraryImport(C, EntryPoint = "setsockopt", SetLastError = true)]
+    public static partial int Setsockopt(int fd, int level, int option, void* value, uint length);
+
     [LibraryImport(C, EntryPoint = "sendmsg", SetLastError = true)]
     public static partial nint Sendmsg(int fd, MessageHeader* message, int flags);
 

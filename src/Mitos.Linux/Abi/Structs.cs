@@ -47,6 +47,13 @@ internal unsafe struct UnixAddress
     public fixed byte Path[PathBytes];
 }
 
+/// <summary>struct timeval</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TimeValue
+{
+    public long Seconds, Microseconds;
+}
+
 /// <summary>struct pollfd</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct PollEntry

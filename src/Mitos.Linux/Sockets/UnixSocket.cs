@@ -40,14 +40,18 @@ public sealed unsafe class UnixSocket : IDisposable
         }
     }
 
-    /// <exception cref="LinuxException">ENOENT, ECONNREFUSED.</exception>
-    public static UnixSocket Connect(string path)
+    /// <exception cref="LinuxException">ENOENT, ECONNREFUSED, or ETIMEDOUT when the listener's queue stays full.</exception>
+    public static UnixSocket Connect(string path, Deadline deadline)
     {
         var address = Address(path, out var length);
         var socket = Create(path);
-        if (Libc.Connect(socket.Descriptor, &address, length) == 0)
+        var left = Math.Max(1, deadline.RemainingMs); // 0 would be for ever
+        var limit = new TimeValue { Seconds = left / 1000, Microseconds = left % 1000 * 1000 };
+        if (Libc.Setsockopt(socket.Descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, (uint)sizeof(TimeValue)) == 0 && Libc.Connect(socket.Descriptor, &address, length) == 0)
             return socket;
         var error = LinuxException.FromLastError("connect", path);
+        if (error.Errno == Errno.EAGAIN)
+            error = new LinuxException("connect", Errno.ETIMEDOUT, path);
         socket.Dispose();
         throw error;
     }
@@ -63,8 +67,11 @@ public sealed unsafe class UnixSocket : IDisposable
 
     /// <summary>Sends all bytes and, with the first, a descriptor.</summary>
     /// <exception cref="LinuxException">The peer is gone, or ETIMEDOUT at the deadline.</exception>
+    /// <exception cref="ArgumentException">A descriptor without a byte: it would not be sent.</exception>
     public void Send(ReadOnlySpan<byte> bytes, Deadline deadline, int descriptor = -1)
     {
+        if (bytes.IsEmpty && descriptor >= 0)
+            throw new ArgumentException("A descriptor goes with at least one byte.", nameof(bytes));
         var control = new DescriptorMessage { Length = DescriptorMessage.UsedBytes, Level = SOL_SOCKET, Type = SCM_RIGHTS, Descriptor = descriptor };
         fixed (byte* data = bytes)
         {
