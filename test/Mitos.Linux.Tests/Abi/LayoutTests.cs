@@ -10,6 +10,7 @@ public sealed class LayoutTests
     {
         [typeof(IoVector)] = ("struct iovec", ["iov_base", "iov_len"]),
         [typeof(MessageHeader)] = ("struct msghdr", ["msg_name", "msg_namelen", "msg_iov", "msg_iovlen", "msg_control", "msg_controllen", "msg_flags"]),
+        [typeof(TimeValue)] = ("struct timeval", ["tv_sec", "tv_usec"]),
         [typeof(PollEntry)] = ("struct pollfd", ["fd", "events", "revents"]),
         [typeof(EpollEvent)] = ("struct epoll_event", ["events", "data"]),
         [typeof(UnixAddress)] = ("struct sockaddr_un", ["sun_family", "sun_path"]),
