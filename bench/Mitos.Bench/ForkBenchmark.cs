@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Sandboxes;
@@ -22,27 +21,42 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
         await ByMemoryAsync();
         await GapAsync(source);
         await NaiveAsync(source);
-        await IdleAsync(source, idleForks);
         await bench.RemoveAsync(source);
+        await IdleAsync(idleForks);
         return _figures;
     }
 
     private async Task CreateAsync()
     {
         say("create");
-        var (create, first, exec) = (new Samples(), new Samples(), new Samples());
+        var (create, first, exec, ping, inside) = (new Samples(), new Samples(), new Samples(), new Samples(), new Samples());
         for (var i = 0; i < _samples; i++)
         {
             SandboxId id = default;
             create.Add(await Bench.TimeMsAsync(async () => id = await bench.CreateAsync()));
             first.Add(await Bench.TimeMsAsync(() => bench.RunAsync(id, "/bin/true")));
-            for (var j = 0; j < 5; j++)
+            for (var j = 0; j < 10; j++)
+            {
                 exec.Add(await Bench.TimeMsAsync(() => bench.RunAsync(id, "/bin/true")));
+                ping.Add(await Bench.TimeMsAsync(() => bench.Sandboxes.Agent(id).PingAsync(CancellationToken.None)));
+            }
+            if (i == 0)
+                await SpawnInsideAsync(id, inside);
             await bench.RemoveAsync(id);
         }
         _figures["createMs"] = create.ToJson();
         _figures["firstExecMs"] = first.ToJson();
         _figures["execRoundTripMs"] = exec.ToJson();
+        _figures["agentRoundTripMs"] = ping.ToJson();
+        _figures["spawnInsideGuestMs"] = inside.ToJson();
+    }
+
+    // What the same command costs a program in the guest: the part of an exec that is not ours.
+    private async Task SpawnInsideAsync(SandboxId id, Samples samples)
+    {
+        const string Spawn = "import os,time\nfor i in range(30):\n t=time.perf_counter();os.waitpid(os.posix_spawn('/bin/true',['true'],{}),0);print((time.perf_counter()-t)*1000)";
+        foreach (var line in (await bench.RunAsync(id, "python3", "-c", Spawn)).Split('\n'))
+            samples.Add(double.Parse(line, System.Globalization.CultureInfo.InvariantCulture));
     }
 
     // From nothing to the first command: a shape that has no generation yet is booted.
@@ -62,13 +76,27 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
     {
         say("pauses");
         var (pause, delta, ready, first, own, vmm, shared) = (new Samples(), new Samples(), new Samples(), new Samples(), new Samples(), new Samples(), new Samples());
-        var started = Stopwatch.GetTimestamp();
+        var steps = new Dictionary<string, Samples>();
         for (var i = 0; i < _samples; i++)
         {
             var fork = await bench.ForkAsync(source, 1);
             pause.Add(fork.Timings.Pause.TotalMicroseconds);
             delta.Add(fork.Timings.DeltaBytes / 1048576.0);
             ready.Add(fork.Children[0].Ready.TotalMilliseconds);
+            Step("prepareMs", fork.Timings.Prepare);
+            Step("stopMs", fork.Timings.Stop);
+            Step("freezeDiskMs", fork.Timings.FreezeDisk);
+            Step("saveStateMs", fork.Timings.DeviceState);
+            Step("listMs", fork.Timings.List);
+            Step("copyMs", fork.Timings.Copy);
+            Step("resumeMs", fork.Timings.Resume);
+            var birth = fork.Children[0].Timings!;
+            Step("shellMs", birth.Shell);
+            Step("setDiskMs", birth.Disk);
+            Step("writeMemoryMs", birth.Memory);
+            Step("loadStateMs", birth.DeviceState);
+            Step("greetingMs", birth.Greeting);
+            Step("handshakeMs", birth.Handshake);
             var id = fork.Children[0].Sandbox!.Id;
             var memory = bench.Sandboxes.ReadMemory(id);
             own.Add(memory.PrivateBytes / 1048576.0);
@@ -85,7 +113,14 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
         _figures["privateMiB"] = own.ToJson();
         _figures["vmmMiB"] = vmm.ToJson();
         _figures["sharedMiB"] = shared.ToJson();
-        _ = started;
+        _figures["steps"] = new JsonObject([.. steps.Select(step => KeyValuePair.Create(step.Key, (JsonNode?)step.Value.ToJson()))]);
+
+        void Step(string name, TimeSpan time)
+        {
+            if (!steps.TryGetValue(name, out var samples))
+                steps[name] = samples = new Samples();
+            samples.Add(time.TotalMilliseconds);
+        }
     }
 
     private async Task ChildrenAsync(SandboxId source)
@@ -116,8 +151,8 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             say($"pause at {deltaMiB} MiB of delta");
             var source = await bench.CreateAsync();
             if (deltaMiB > 1)
-                await bench.RunAsync(source, "/bin/sh", "-c", $"head -c {deltaMiB}M /dev/urandom > /dev/shm/delta");
-            byDelta[$"{deltaMiB}"] = (await PauseAsync(source)).ToJson();
+                await bench.RunAsync(source, "/bin/sh", "-c", $"mount -o remount,size=90% /dev/shm && head -c {deltaMiB - 2}M /dev/urandom > /dev/shm/delta");
+            byDelta[$"{deltaMiB}"] = await PauseAsync(source);
             await bench.RemoveAsync(source);
         }
         _figures["pauseUsByDeltaMiB"] = byDelta;
@@ -131,22 +166,26 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             say($"pause at {memoryMiB} MiB of memory, 8 MiB of delta");
             var source = await bench.CreateAsync(memoryMiB);
             await bench.RunAsync(source, "/bin/sh", "-c", "head -c 6M /dev/urandom > /dev/shm/delta");
-            byMemory[$"{memoryMiB}"] = (await PauseAsync(source)).ToJson();
+            byMemory[$"{memoryMiB}"] = await PauseAsync(source);
             await bench.RemoveAsync(source);
         }
         _figures["pauseUsByRamMiB"] = byMemory;
     }
 
-    private async Task<Samples> PauseAsync(SandboxId source)
+    // With the delta that there really was: the guest itself changes two MiB or so.
+    private async Task<JsonObject> PauseAsync(SandboxId source)
     {
-        var pause = new Samples();
+        var (pause, delta) = (new Samples(), new Samples());
         for (var i = 0; i < (quick ? 3 : 10); i++)
         {
             var fork = await bench.ForkAsync(source, 1);
             pause.Add(fork.Timings.Pause.TotalMicroseconds);
+            delta.Add(fork.Timings.DeltaBytes / 1048576.0);
             await bench.RemoveAsync(fork);
         }
-        return pause;
+        var json = pause.ToJson();
+        json["deltaMiB"] = Math.Round(delta.Median, 2);
+        return json;
     }
 
     // The longest stall that a clock of 1 kHz in the source sees while it is forked.
@@ -179,19 +218,21 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             var (pauseMs, firstMs) = await new NaiveBaseline(bench).RunAsync(source);
             pause.Add(pauseMs);
             first.Add(firstMs);
+            ForkResult? fork = null;
             ours.Add(await Bench.TimeMsAsync(async () =>
             {
-                var fork = await bench.ForkAsync(source, 1);
+                fork = await bench.ForkAsync(source, 1);
                 await bench.RunAsync(fork.Children[0].Sandbox!.Id, "/bin/true");
             }));
-            await bench.RemoveAsync(bench.Sandboxes.List()[^1].Id);
+            await bench.RemoveAsync(fork!);
             await Task.Delay(300);
         }
         _figures["naive"] = new JsonObject { ["pauseMs"] = pause.ToJson(), ["firstCommandMs"] = first.ToJson(), ["forkToFirstCommandMs"] = ours.ToJson() };
     }
 
-    private async Task IdleAsync(SandboxId source, int count)
+    private async Task IdleAsync(int count)
     {
+        var source = await bench.CreateAsync();
         say($"{count} idle forks");
         var held = new List<SandboxId>();
         var before = MemoryAvailableMiB();
@@ -209,6 +250,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             ["vmmMiB"] = memory.Sum(one => one.VmmBytes) >> 20, ["cpuPercentOfACoreEach"] = Math.Round(cpu / seconds / count * 100, 4),
         };
         await Parallel.ForEachAsync(held, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (id, _) => await bench.RemoveAsync(id));
+        await bench.RemoveAsync(source);
     }
 
     private static long MemoryAvailableMiB() => Mitos.Engine.Capacity.HostCapacity.ReadMemoryAvailable() >> 20;

@@ -44,7 +44,8 @@ internal sealed class NaiveBaseline(Bench bench)
             using var generation = new Generation(machine.Generation!.Record with { Id = "naive", Persistent = false }, memory, state, host.Layers);
             using var capture = Capture.Of(generation, host.Layers);
             var shells = new ShellPool(host, 0, TimeProvider.System);
-            await using var child = await new Birth(host, shells).MakeAsync(capture, null, null, CancellationToken.None);
+            var (child, _) = await new Birth(host, shells).MakeAsync(capture, null, null, CancellationToken.None);
+            await using var ended = child;
             await using var agent = MachineAgent.Open(child, "the naive child");
             await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity("naive", null, "naive", 0, "", new Dictionary<string, string>()));
             await using var process = await agent.StartAsync(new Mitos.Engine.Agent.ProcessSpec { Argv = ["/bin/true"], User = "root", Directory = "/" }, CancellationToken.None);

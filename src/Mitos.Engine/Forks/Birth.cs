@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
+using Mitos.Engine.Sandboxes;
 using Mitos.Linux;
 using Mitos.Linux.Memory;
 
@@ -17,14 +19,16 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
     /// <param name="shell">A shell of that generation, taken ahead; null: one is taken or started.</param>
     /// <param name="cancellationToken">Aborts the waiting for a shell.</param>
     /// <exception cref="VmmException">The VMM failed; nothing is left of it.</exception>
-    public async Task<Machine> MakeAsync(Capture capture, Generation? promoted, Machine? shell, CancellationToken cancellationToken)
+    public async Task<(Machine Machine, BirthTimings Timings)> MakeAsync(Capture capture, Generation? promoted, Machine? shell, CancellationToken cancellationToken)
     {
+        var started = Stopwatch.GetTimestamp();
         var generation = promoted ?? capture.Generation;
-        var machine = shell ?? shells.TryTake(generation) ?? await shells.StartAsync(generation, cancellationToken);
+        var warm = shell ?? shells.TryTake(generation);
+        var machine = warm ?? await shells.StartAsync(generation, cancellationToken);
         try
         {
-            await Task.Run(() => Load(machine, capture, promoted is null), CancellationToken.None);
-            return machine;
+            var timings = new BirthTimings(warm is not null, Stopwatch.GetElapsedTime(started), default, default, default, default, default);
+            return (machine, await Task.Run(() => Load(machine, capture, promoted is null, timings), CancellationToken.None));
         }
         catch (Exception e)
         {
@@ -35,13 +39,15 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
         }
     }
 
-    private void Load(Machine machine, Capture capture, bool writeDelta)
+    private BirthTimings Load(Machine machine, Capture capture, bool writeDelta, BirthTimings timings)
     {
+        var started = Stopwatch.GetTimestamp();
         var deadline = Deadline.In(LoadLimit);
         host.Layers.Acquire(capture.Disk.Frozen);
         host.Layers.Release(machine.Disk.Frozen);
         machine.Disk = capture.Disk;
         machine.Vmm.SetDisk(capture.Disk, deadline);
+        var disk = Stopwatch.GetTimestamp();
         if (writeDelta && capture.Pages is { } pages)
         {
             long offset = 0;
@@ -51,7 +57,13 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
                 offset += ProcessMemory.Write(machine.Vmm.Process.Id, machine.Vmm.Memory[i].Address, runs, pages, offset);
             }
         }
+        machine.ConnectAgent();
+        var memory = Stopwatch.GetTimestamp();
         machine.Vmm.LoadDeviceState(capture.DeviceState, deadline);
         machine.Vmm.Resume(deadline);
+        return timings with
+        {
+            Disk = Stopwatch.GetElapsedTime(started, disk), Memory = Stopwatch.GetElapsedTime(disk, memory), DeviceState = Stopwatch.GetElapsedTime(memory),
+        };
     }
 }

@@ -40,7 +40,7 @@ internal sealed class ForkService(
                 kept.UnionWith(children.Select(child => child.Sandbox?.Name).OfType<string>());
                 shells.Refill(point.Capture.Generation);
                 flattener.Consider(source);
-                return new ForkResult { ForkId = point.ForkId, Source = source.Id, Children = children, Timings = point.Timings with { Total = Stopwatch.GetElapsedTime(started) } };
+                return new ForkResult { ForkId = point.ForkId, Source = source.Id, Children = children, Timings = point.Timings with { Total = Stopwatch.GetElapsedTime(started), WarmShells = children.Count(child => child.Timings is { Warm: true }) } };
             }
         }
         catch (Exception e) when (e is VmmException or IOException)
@@ -90,8 +90,8 @@ internal sealed class ForkService(
         {
             try
             {
-                var sandbox = await MakeChildAsync(source, spec, point, promoted, adopt, index, names.ElementAtOrDefault(index));
-                children[index] = new ForkChild { Index = index, Sandbox = sandbox.Describe(), Ready = Stopwatch.GetElapsedTime(started) };
+                var (sandbox, timings) = await MakeChildAsync(source, spec, point, promoted, adopt, index, names.ElementAtOrDefault(index));
+                children[index] = new ForkChild { Index = index, Sandbox = sandbox.Describe(), Ready = Stopwatch.GetElapsedTime(started), Timings = timings };
             }
             catch (Exception e)
             {
@@ -103,24 +103,24 @@ internal sealed class ForkService(
         return children;
     }
 
-    private async Task<Sandbox> MakeChildAsync(
+    private async Task<(Sandbox Sandbox, BirthTimings Timings)> MakeChildAsync(
         Sandbox source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, int index, string? name)
     {
-        var machine = await birth.MakeAsync(point.Capture, promoted, null, CancellationToken.None);
+        var (machine, timings) = await birth.MakeAsync(point.Capture, promoted, null, CancellationToken.None);
         var id = SandboxId.New();
         var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
         try
         {
             var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
             var environment = Merge(source.Record.Environment, spec.Environment);
-            await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), name, point.ForkId, index, token, environment));
+            var (greeting, handshake) = await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), name, point.ForkId, index, token, environment));
             var record = source.Record with
             {
                 Id = id.ToString(), Name = name, State = SandboxState.Running, CreatedAt = DateTimeOffset.UtcNow, Lineage = [.. source.Record.Lineage, source.Record.Id],
                 ForkId = point.ForkId, ForkIndex = index, Environment = environment, Metadata = Merge(source.Record.Metadata, spec.Metadata), AccessToken = token,
                 Machine = SandboxStore.Describe(machine), StoppedAt = null, StopReason = null,
             };
-            return adopt(record, machine, agent);
+            return (adopt(record, machine, agent), timings with { Greeting = greeting, Handshake = handshake });
         }
         catch
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Mitos.Engine.Agent;
@@ -20,14 +21,18 @@ internal static class MachineAgent
     }
 
     /// <summary>Fail-closed: a machine that does not acknowledge in time is not handed out.</summary>
+    /// <returns>How long it took until the agent answered, and after that.</returns>
     /// <exception cref="SandboxException">Unavailable or DeadlineExceeded.</exception>
-    public static async Task HandshakeAsync(AgentClient client, ForkIdentity identity)
+    public static async Task<(TimeSpan Greeting, TimeSpan Handshake)> HandshakeAsync(AgentClient client, ForkIdentity identity)
     {
+        var started = Stopwatch.GetTimestamp();
         using var limit = new CancellationTokenSource(HandshakeLimit);
         try
         {
             await client.ConnectAsync(limit.Token);
+            var greeted = Stopwatch.GetTimestamp();
             await client.HandshakeAsync(identity, limit.Token);
+            return (Stopwatch.GetElapsedTime(started, greeted), Stopwatch.GetElapsedTime(greeted));
         }
         catch (OperationCanceledException e)
         {
@@ -52,6 +57,8 @@ internal static class MachineAgent
     {
         if (machine.Vmm.Process.HasExited)
             throw new VmmException($"its VMM {machine.Spec.Id} has ended");
+        if (machine.TakeAgent() is { } early)
+            return new NetworkStream(early, ownsSocket: true);
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {

@@ -19,7 +19,19 @@ public sealed record ForkChild
     public SandboxException? Error { get; init; }
     /// <summary>From the fork call to the handshake's end of this child.</summary>
     public TimeSpan Ready { get; init; }
+    /// <summary>Where that time went; null for a child that failed.</summary>
+    public BirthTimings? Timings { get; init; }
 }
+
+/// <summary>Where the time of one machine went, from its shell to its handshake.</summary>
+/// <param name="Warm">Whether its shell had been started ahead.</param>
+/// <param name="Shell">Waiting for the shell.</param>
+/// <param name="Disk">Its disk's layers.</param>
+/// <param name="Memory">Writing the delta.</param>
+/// <param name="DeviceState">Loading the device state, and starting its processors.</param>
+/// <param name="Greeting">Until its agent answered.</param>
+/// <param name="Handshake">Making the machine itself.</param>
+public sealed record BirthTimings(bool Warm, TimeSpan Shell, TimeSpan Disk, TimeSpan Memory, TimeSpan DeviceState, TimeSpan Greeting, TimeSpan Handshake);
 
 /// <summary>Where the time of one fork went.</summary>
 public sealed record ForkTimings

@@ -31,7 +31,7 @@ internal sealed class SandboxService(
             var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
             var environment = Merge(registry.Get(spec.Template).Environment, spec.Environment);
             using var capture = Capture.Of(generation, host.Layers);
-            var machine = await birth.MakeAsync(capture, null, null, cancellationToken);
+            var (machine, _) = await birth.MakeAsync(capture, null, null, cancellationToken);
             var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
             try
             {
