@@ -56,7 +56,6 @@ internal static class GuestNumbers
         (Guest + "Boot/Network.cs", "target + 4", 4, "offsetof(struct sockaddr_in, sin_addr)"),
         (Guest + "Forks/Handshake.cs", "pool + 4)", 4, "offsetof(struct rand_pool_info, buf_size)"),
         (Guest + "Forks/Handshake.cs", "pool + 8", 8, "offsetof(struct rand_pool_info, buf)"),
-        (Guest + "Forks/ForkHooks.cs", "entries + at + 16", 16, "offsetof(struct linux_dirent64, d_reclen)"),
         (Guest + "Ports/PortConnector.cs", "16u : 28u", 16, "sizeof(struct sockaddr_in)"),
         (Guest + "Ports/PortConnector.cs", "16u : 28u", 28, "sizeof(struct sockaddr_in6)"),
         (Guest + "Ports/PortConnector.cs", "address + 2, 2", 2, "offsetof(struct sockaddr_in6, sin6_port)"),
@@ -104,10 +103,10 @@ internal static class GuestNumbers
         [("Prctl", 0)] = ["PR_SET_CHILD_SUBREAPER"],
         [("ClockGettime", 0)] = ["CLOCK_REALTIME"],
         [("ClockSettime", 0)] = ["CLOCK_REALTIME"],
-        [("Syscall", 0)] = ["SYS_statx", "SYS_setgroups", "SYS_setfsuid", "SYS_setfsgid", "SYS_finit_module", "SYS_prlimit64", "SYS_getdents64"],
+        [("Syscall", 0)] = ["SYS_statx", "SYS_setgroups", "SYS_setfsuid", "SYS_setfsgid", "SYS_finit_module", "SYS_prlimit64"],
         [("Syscall", 1)] = ["AT_FDCWD", "-1"],
         [("Syscall", 2)] = ["RLIMIT_NOFILE"],
-        [("Syscall", 3)] = ["AT_SYMLINK_NOFOLLOW", "512" /* size of getdents64's buffer */],
+        [("Syscall", 3)] = ["AT_SYMLINK_NOFOLLOW"],
         [("Syscall", 4)] = ["STATX_BASIC_STATS"],
     };
 

@@ -18,24 +18,26 @@ public sealed class OtherNumberTests
     public void A_constant_has_the_value_of_its_C_name()
     {
         var values = Headers.Evaluate(GuestNumbers.Constants.Select(constant => constant.C), Shim.Source);
-        foreach (var (file, name, c) in GuestNumbers.Constants)
+        Assert.All(GuestNumbers.Constants, constant =>
         {
+            var (file, name, c) = constant;
             var constants = Sources.Single(source => source.Path == file).Constants();
             Assert.True(constants.TryGetValue(name, out var value), $"{file} has no constant {name} any more: bring GuestNumbers up to date.");
             Assert.True(values[c] == value, $"{file}: {name} is {value}; {c} is {values[c]}");
-        }
+        });
     }
 
     [Fact]
     public void An_offset_into_a_structure_is_the_header_s()
     {
         var values = Headers.Evaluate(GuestNumbers.Offsets.Select(offset => offset.C));
-        foreach (var (file, text, number, c) in GuestNumbers.Offsets)
+        Assert.All(GuestNumbers.Offsets, offset =>
         {
+            var (file, text, number, c) = offset;
             var source = File.ReadAllText(Path.Combine(SourceFile.Root, file));
             Assert.True(source.Contains(text, StringComparison.Ordinal), $"{file} has no '{text}' any more: bring GuestNumbers up to date.");
             Assert.True(values[c] == number, $"{file}: '{text}' stands for {number}; {c} is {values[c]}");
-        }
+        });
     }
 
     [Fact]

@@ -9,7 +9,6 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include <dirent.h>
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <net/route.h>
@@ -51,12 +50,3 @@ struct pm_scan_arg {
 #define PAGE_IS_PRESENT (1 << 3)
 #define PAGE_IS_SWAPPED (1 << 4)
 #endif
-
-// The kernel's own record of getdents64(2), which glibc does not give a name.
-struct linux_dirent64 {
-    ino64_t d_ino;
-    off64_t d_off;
-    unsigned short d_reclen;
-    unsigned char d_type;
-    char d_name[];
-};
