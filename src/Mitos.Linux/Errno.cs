@@ -17,4 +17,5 @@ public static class Errno
     public const int ENOSPC = 28;
     public const int ENOSYS = 38;
     public const int ETIMEDOUT = 110;
+    public const int ECONNREFUSED = 111;
 }

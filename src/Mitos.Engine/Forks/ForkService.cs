@@ -163,7 +163,7 @@ internal sealed class ForkService(
 
     private static ForkTimings Timings(PauseSection pause, Capture capture, long started) => new()
     {
-        Pause = pause.Between(0, 6), Stop = pause.Between(0, 1), FreezeDisk = pause.Between(1, 2), DeviceState = pause.Between(2, 3), List = pause.Between(3, 4),
+        Pause = pause.Between(0, 6), Stop = pause.Between(0, 1), DeviceState = pause.Between(1, 2), FreezeDisk = pause.Between(2, 3), List = pause.Between(3, 4),
         Copy = pause.Between(4, 5), Resume = pause.Between(5, 6), DeltaBytes = capture.DeltaBytes, Prepare = Stopwatch.GetElapsedTime(started, pause.Stamps[0]),
         Total = TimeSpan.Zero, WarmShells = 0,
     };

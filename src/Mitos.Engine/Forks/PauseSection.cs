@@ -8,7 +8,7 @@ using Mitos.Linux.Memory;
 namespace Mitos.Engine.Forks;
 
 /// <summary>
-/// What happens while the source stands still, and nothing else: stop, freeze the disk, save the device state, list and copy
+/// What happens while the source stands still, and nothing else: stop, save the device state, freeze the disk, list and copy
 /// the private pages, go on. No logging, JSON, fsync or allocation in here; all buffers and commands were made before.
 /// </summary>
 internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List<PageRun>> runs)
@@ -36,9 +36,9 @@ internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List
         {
             vmm.Pause(deadline);
             Stamps[1] = Stopwatch.GetTimestamp();
-            Frozen = vmm.FreezeDisk(active, next, deadline);
+            vmm.SaveDeviceState(deadline); // may write guest memory and the disk: both are taken after it, always
             Stamps[2] = Stopwatch.GetTimestamp();
-            vmm.SaveDeviceState(deadline); // may write guest memory: the delta is read after it, always
+            Frozen = vmm.FreezeDisk(active, next, deadline);
             Stamps[3] = Stopwatch.GetTimestamp();
             for (var i = 0; i < vmm.Memory.Count; i++)
                 Pages += pageMap.FindPrivate(vmm.Memory[i].Address, vmm.Memory[i].Length, runs[i]);

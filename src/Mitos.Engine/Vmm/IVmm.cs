@@ -5,7 +5,7 @@ using Mitos.Linux.Processes;
 namespace Mitos.Engine.Vmm;
 
 /// <summary>
-/// One VMM process. States: Booting/Running and Paused for a machine; Shell until <see cref="LoadDeviceState"/>, which
+/// One VMM process. States: Booting/Running and Paused for a machine; Shell until <see cref="Load"/>, which
 /// leaves it Paused or Running. Each method says where it is legal. A <see cref="Errors.VmmException"/> leaves the machine usable only where that is said.
 /// Methods block; calls of one machine are serialised by its driver.
 /// </summary>
@@ -19,7 +19,7 @@ public interface IVmm : IDisposable
     /// <exception cref="IOException">Nothing accepts it now.</exception>
     ValueTask<Stream> ConnectAgentAsync(CancellationToken cancellationToken);
 
-    /// <summary>Where the guest's memory lies in the process, in guest-physical order, holes left out. Legal always.</summary>
+    /// <summary>Where the guest's memory lies in the process, in guest-physical order, holes left out. Legal but in a shell, where it may be empty.</summary>
     IReadOnlyList<GuestMemoryRegion> Memory { get; }
 
     /// <summary>Stops the virtual CPUs and settles device input and output. Running -> Paused.</summary>
@@ -37,8 +37,14 @@ public interface IVmm : IDisposable
     /// <summary>The bytes of the last save. Legal after it, in any state.</summary>
     byte[] TakeDeviceState(Deadline deadline);
 
-    /// <summary>Shell -> Paused, or Running already where the VMM cannot wait (QEMU); <see cref="Resume"/> follows in any case. A failure ends the process.</summary>
-    void LoadDeviceState(ReadOnlyMemory<byte> state, Deadline deadline);
+    /// <summary>
+    /// Makes a machine of a shell: memory, then device state. Shell -> Paused, or Running already where the VMM cannot wait
+    /// (QEMU); <see cref="Resume"/> follows in any case. A failure ends the process.
+    /// </summary>
+    /// <param name="state">A device state of the shell's generation or of a descendant.</param>
+    /// <param name="writeMemory">Called once, when guest memory is mapped and nothing runs in it: writes the delta.</param>
+    /// <param name="deadline">Until when.</param>
+    void Load(ReadOnlyMemory<byte> state, Action<IReadOnlyList<GuestMemoryRegion>> writeMemory, Deadline deadline);
 
     /// <summary>Puts frozen layers between a shell's own frozen layers and its active layer. Shell -> Shell.</summary>
     /// <param name="stack">The whole stack; its base image is the shell's.</param>

@@ -9,6 +9,9 @@ namespace Mitos.Engine.Vmm;
 /// </summary>
 public interface IVmmDriver
 {
+    /// <summary>The descriptor by which every VMM process has its generation's memory file; who adopts it finds the file there.</summary>
+    const int MemoryDescriptor = 3;
+
     /// <summary>What was found on this host.</summary>
     VmmFacts Facts { get; }
 

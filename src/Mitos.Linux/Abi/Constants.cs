@@ -5,7 +5,7 @@ namespace Mitos.Linux.Abi;
 /// <summary>fcntl.h, and linux/fcntl.h for the seals.</summary>
 internal static class Fcntl
 {
-    public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOFOLLOW = 0x20000, O_CLOEXEC = 0x80000;
+    public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOFOLLOW = 0x20000, O_DIRECTORY = 0x10000, O_CLOEXEC = 0x80000;
     public const int F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
     public const int F_SEAL_SEAL = 1, F_SEAL_SHRINK = 2, F_SEAL_GROW = 4, F_SEAL_WRITE = 8;
 }
@@ -34,6 +34,7 @@ internal static class SysMman
 internal static class LinuxFs
 {
     public const nuint PAGEMAP_SCAN = 0xC0606610; // _IOWR('f', 16, struct pm_scan_arg)
+    public const nuint FICLONE = 0x40049409; // _IOW(0x94, 9, int)
     public const ulong PAGE_IS_FILE = 1 << 2, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4;
 }
 

@@ -59,6 +59,15 @@ public sealed class MemoryFile : IDisposable
         throw new LinuxException("fcntl(F_GET_SEALS)", Errno.EPERM, path);
     }
 
+    /// <summary>Opens, for reading and writing, the memory file that another process holds as descriptor <paramref name="descriptor"/>.</summary>
+    /// <exception cref="LinuxException">No such process or descriptor.</exception>
+    public static MemoryFile Reopen(int pid, int descriptor)
+    {
+        var path = $"/proc/{pid}/fd/{descriptor}";
+        var fd = Libc.Open(path, O_RDWR | O_CLOEXEC, 0);
+        return fd >= 0 ? new MemoryFile(new SafeFileHandle(fd, ownsHandle: true), Libc.Lseek(fd, 0, SEEK_END)) : throw LinuxException.FromLastError("open", path);
+    }
+
     /// <summary>Forbids every further change, for everybody and for ever.</summary>
     /// <exception cref="LinuxException">EBUSY while a writable shared mapping exists.</exception>
     public void Seal()

@@ -17,6 +17,7 @@ public static unsafe class Spawner
         using var memory = new NativeStrings();
         fixed (int* descriptors = options.Descriptors.ToArray())
         fixed (int* cgroups = options.Cgroups.ToArray())
+        fixed (uint* groups = options.Groups.Select(group => (uint)group).ToArray())
         {
             var flags = (options.NewSession ? SpawnFlags.NewSession : 0) | (options.NoHugePages ? SpawnFlags.NoHugePages : 0)
                 | (options.UserId is null ? 0 : SpawnFlags.SetIdentity | SpawnFlags.NoNewPrivileges);
@@ -28,6 +29,7 @@ public static unsafe class Spawner
                 Directory = memory.Text(options.Directory),
                 Descriptors = descriptors, DescriptorCount = options.Descriptors.Count,
                 Cgroups = cgroups, CgroupCount = options.Cgroups.Count,
+                Groups = groups, GroupCount = options.Groups.Count,
                 MaxOpenFiles = (ulong)options.MaxOpenFiles,
                 UserId = (uint)(options.UserId ?? 0), GroupId = (uint)(options.UserId ?? 0),
                 Flags = flags,

@@ -13,7 +13,7 @@ namespace Mitos.Engine.Vmm.Qemu;
 internal static class QemuCommandLine
 {
     /// <summary>Descriptors of the process, by number.</summary>
-    public const int MemoryDescriptor = 3, MonitorDescriptor = 4, AgentDescriptor = 5, FirstDiskDescriptor = 6;
+    public const int MemoryDescriptor = IVmmDriver.MemoryDescriptor, MonitorDescriptor = 4, AgentDescriptor = 5, FirstDiskDescriptor = 6;
 
     /// <summary>The fdset of the layer at <paramref name="position"/> of the stack; 1 is the base image.</summary>
     public static int DiskSet(int position) => position + 1;

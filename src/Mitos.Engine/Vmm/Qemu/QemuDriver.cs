@@ -42,6 +42,7 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 Descriptors = descriptors,
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
+                Groups = Facts.Accelerator == "kvm" && FileOwner.KvmGroup() is { } kvm ? [kvm] : [],
                 // one heap for all threads: each further one is private memory of every fork
                 Environment = new Dictionary<string, string> { ["MALLOC_ARENA_MAX"] = "1" },
                 NoHugePages = true,

@@ -101,8 +101,9 @@ internal sealed class QemuMachine : IVmm
         }
     }
 
-    public void LoadDeviceState(ReadOnlyMemory<byte> state, Deadline deadline)
+    public void Load(ReadOnlyMemory<byte> state, Action<IReadOnlyList<GuestMemoryRegion>> writeMemory, Deadline deadline)
     {
+        writeMemory(Memory); // before the state, for the machine runs as soon as it has that
         ConnectAgentEarly();
         var (ours, theirs) = UnixSocket.Pair($"the device state of {Id}");
         using (ours)
@@ -286,22 +287,8 @@ internal sealed class QemuMachine : IVmm
 
     private static List<GuestMemoryRegion> FindMemory(VmmSpec spec, HostProcess process)
     {
-        var inode = ulong.Parse(InodeOf(spec.Memory), System.Globalization.CultureInfo.InvariantCulture);
-        var regions = ProcessMap.Find(process.Id, "/memfd:").Where(map => map.Inode == inode)
-            .Select(map => new GuestMemoryRegion(map.Start, (long)(map.End - map.Start), map.Offset)).ToList();
-        if (regions.Sum(region => region.Length) != spec.Shape.MemoryBytes)
-            throw new VmmException($"QEMU {spec.Id} maps {regions.Sum(region => region.Length)} bytes of its generation, not {spec.Shape.MemoryBytes}.");
-        return regions;
-    }
-
-    private static string InodeOf(MemoryFile file)
-    {
-        // /proc/self/fdinfo has the inode since Linux 5.14
-        foreach (var line in File.ReadLines($"/proc/self/fdinfo/{file.Descriptor}"))
-        {
-            if (line.StartsWith("ino:", StringComparison.Ordinal))
-                return line[4..].Trim();
-        }
-        throw new VmmException("This kernel does not tell a descriptor's inode; Linux 5.14 or later is needed.");
+        var regions = GuestMemory.Find(spec.Memory, process.Id);
+        return regions.Sum(region => region.Length) == spec.Shape.MemoryBytes ? regions
+            : throw new VmmException($"QEMU {spec.Id} maps {regions.Sum(region => region.Length)} bytes of its generation, not {spec.Shape.MemoryBytes}.");
     }
 }
