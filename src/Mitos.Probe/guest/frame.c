@@ -69,7 +69,7 @@ static size_t encode_cobs(const uint8_t *from, size_t length, uint8_t *to)
 
 size_t frame_encode(const struct frame *frame, const uint8_t **encoded)
 {
-    static uint8_t plain[MAX_FRAME], coded[MAX_ENCODED + 1];
+    static uint8_t plain[MAX_FRAME], coded[1 + MAX_ENCODED + 1];
     size_t length = FRAME_HEADER + frame->length;
     memcpy(plain, &frame->session, 8);
     memcpy(plain + 8, &frame->id, 4);
@@ -77,7 +77,7 @@ size_t frame_encode(const struct frame *frame, const uint8_t **encoded)
     memcpy(plain + FRAME_HEADER, frame->payload, frame->length);
     uint32_t crc = crc32c(plain, length);
     memcpy(plain + length, &crc, 4);
-    length = encode_cobs(plain, length + 4, coded);
+    length = 1 + encode_cobs(plain, length + 4, coded + 1);
     coded[length++] = 0;
     *encoded = coded;
     return length;

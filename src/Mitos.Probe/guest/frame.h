@@ -29,5 +29,6 @@ struct frame_reader {
 // Takes one byte of the stream. True when it ended a frame, which stays valid until the next byte.
 bool frame_push(struct frame_reader *reader, uint8_t byte, struct frame *frame);
 
-// Encodes a frame, its final zero included, into a buffer that the next call uses again. Returns the length.
+// Encodes a frame between two zeros, the first of which ends whatever stands in the stream before it, into a buffer that the next
+// call uses again. Returns the length.
 size_t frame_encode(const struct frame *frame, const uint8_t **encoded);

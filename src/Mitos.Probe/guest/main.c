@@ -19,8 +19,6 @@ enum { UART_INTERVAL = 256 }; // each look at the UART leaves the machine, which
 
 _Noreturn void cmain(enum boot_protocol protocol, uintptr_t information);
 
-static struct channel *const channels[] = {&console, &vsock, &uart};
-
 static void on_device(uintptr_t base)
 {
     switch (virtio_kind(base)) {
@@ -50,11 +48,11 @@ bool channel_serve(struct channel *channel)
 
 static bool serve(bool with_uart)
 {
-    bool busy = false;
-    for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++) {
-        if (channels[i] != &uart || with_uart)
-            busy |= channel_serve(channels[i]);
-    }
+    static bool uart_was_busy;
+    bool busy = channel_serve(&console);
+    busy |= channel_serve(&vsock);
+    if (with_uart || uart_was_busy)
+        busy |= uart_was_busy = channel_serve(&uart);
     return busy;
 }
 
@@ -69,20 +67,20 @@ _Noreturn void cmain(enum boot_protocol protocol, uintptr_t information)
     clock_open();
     commands_open();
     uart_print("probe: up\r\n");
+    bool slept = false;
     for (uint32_t round = 0, idle = 0;; round++) {
-        bool busy = serve(idle >= PATIENCE || round % UART_INTERVAL == 0);
+        bool busy = serve(slept || round % UART_INTERVAL == 0);
+        slept = false;
         if (invariant.running) {
             invariant_step();
             take_interrupt();
-            continue;
-        }
-        if (busy) {
+        } else if (busy) {
             idle = 0;
         } else if (++idle < PATIENCE) {
             relax();
         } else {
             sleep();
-            idle = PATIENCE - 1; // one more look at all, then sleep again
+            slept = true;
         }
     }
 }
