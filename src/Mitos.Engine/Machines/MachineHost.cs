@@ -75,6 +75,9 @@ public sealed class MachineHost
 
     internal string GroupName(string vmmId) => $"mitos/{_engineId}/{vmmId}";
 
+    /// <summary>Removes the empty cgroup that its machines were in.</summary>
+    internal void RemoveCgroups() => Cgroup.Open(Cgroups, $"mitos/{_engineId}").TryRemove();
+
     internal async Task EndAsync(Machine machine)
     {
         machine.Vmm.Dispose();

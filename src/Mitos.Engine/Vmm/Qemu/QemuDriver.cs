@@ -32,7 +32,9 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
             descriptors.Add(Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer))));
             descriptors.Add(Keep(FileDescriptors.OpenRead(layers.PathOf(spec.ActiveLayer))));
             if (spec.Boot is { } boot)
-                descriptors.AddRange([Keep(FileDescriptors.OpenRead(boot.Kernel)), Keep(FileDescriptors.OpenRead(boot.Initramfs))]);
+                descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
+            if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
+                descriptors.Add(Keep(FileDescriptors.OpenRead(withInitramfs.Initramfs)));
             var groups = spec.Cgroup.OpenProcs();
             open.AddRange(groups);
             var process = Spawner.Start(new SpawnOptions
@@ -48,6 +50,8 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 NoHugePages = true,
                 MaxOpenFiles = 1024,
             });
+            // From here on only QEMU has the listening socket: if it ends now, the connection ends too.
+            monitor.Dispose();
             return Connect(spec, process);
         }
         finally
