@@ -23,7 +23,7 @@ internal static partial class SandboxRules
                 throw SandboxException.Invalid($"'{(key.Length <= 80 ? key : key[..80] + "…")}' cannot be set in an environment.", "Names have no '=' and no NUL, at most 256 characters; values at most 32 KiB.");
         }
         if (environment.Count > 256)
-            throw SandboxException.Invalid($"An environment of {environment.Count} variables; at most 256 are possible.");
+            throw SandboxException.Invalid($"An environment of {environment.Count} variables; at most 256 are possible.", "Put the rest into a file of the sandbox.");
     }
 
     public static void CheckShape(int? cpuCount, int? memoryMiB)
