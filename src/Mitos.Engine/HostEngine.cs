@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Capacity;
@@ -42,21 +41,25 @@ public sealed class HostEngine : IHostEngine
     public ITemplates Templates { get; }
 
     /// <summary>Takes the state directory, recovers what an earlier engine left, and is ready.</summary>
-    /// <exception cref="SandboxException">FailedPrecondition: QEMU is missing, not root; Conflict: another engine has the state directory.</exception>
+    /// <exception cref="SandboxException">InvalidArgument: an option; FailedPrecondition: QEMU is missing, not root, state of another version; Conflict: another engine has the state directory.</exception>
     public static async Task<HostEngine> StartAsync(EngineOptions options, ILoggerFactory loggers)
     {
         if (!Environment.IsPrivilegedProcess)
             throw new SandboxException(ErrorCode.FailedPrecondition, "The engine needs root: machines get users, cgroups and page tables of their own.", "sudo ./mitos up");
+        options.Check();
         var logger = loggers.CreateLogger("Mitos.Engine");
         var stateLock = TakeLock(options);
         try
         {
+            var id = EngineRecord.Open(options.StateDirectory).Id;
             var driverFacts = VmmProbe.Find(options.Accelerator);
             var layers = new LayerStore(Path.Combine(options.StateDirectory, "layers"));
             var generations = new GenerationStore(Path.Combine(options.StateDirectory, "generations"), layers);
             var registry = new TemplateRegistry(Path.Combine(options.StateDirectory, "templates"), generations, layers);
-            generations.DeleteUnused(registry.UsedGenerations);
-            var id = ReadId(options);
+            foreach (var path in registry.Unreadable)
+                logger.LogError("the template record {Path} or its generation's cannot be read; nothing is cleaned up until its template is built again or the file is deleted", path);
+            if (registry.Unreadable.Count == 0)
+                generations.DeleteUnused(registry.UsedGenerations);
             var host = new MachineHost(options, id, new QemuDriver(driverFacts, layers), layers, CgroupHierarchy.Probe());
             var shells = new ShellPool(host, options.WarmShells, TimeProvider.System);
             var capturer = new Capturer(host, options.MaxPause);
@@ -67,7 +70,7 @@ public sealed class HostEngine : IHostEngine
             var forks = new ForkService(store, generations, capturer, shells, birth, new Flattener(store, host, logger), capacity, logger);
             var sandboxes = new SandboxService(store, templates, registry, host, shells, birth, forks, capacity, logger);
             templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Machine?.Spec.Shape is { } shape && (sandbox.Record.Template == name || $"{sandbox.Record.Template}@{shape.CpuCount}x{shape.MemoryMiB}" == name));
-            await new Recoverer(id, host, generations, store, logger).RunAsync(
+            await new Recoverer(id, host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
                 (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
             return new HostEngine(options, stateLock, sandboxes, templates, shells, store);
         }
@@ -111,15 +114,5 @@ public sealed class HostEngine : IHostEngine
         var holder = System.Text.Encoding.ASCII.GetString(buffer, 0, RandomAccess.Read(file, buffer, 0)).Trim();
         file.Dispose();
         throw new SandboxException(ErrorCode.Conflict, $"The state directory {options.StateDirectory} is in use by process {holder}.", "Use that daemon, end it with `mitos down`, or set MITOS_STATE to another directory.");
-    }
-
-    private static string ReadId(EngineOptions options)
-    {
-        var path = Path.Combine(options.StateDirectory, "engine.json");
-        if (Journal.TryRead(path, EngineJson.Default.EngineRecord) is { } record)
-            return record.Id;
-        var created = new EngineRecord(RandomNumberGenerator.GetHexString(8, lowercase: true));
-        Journal.Write(path, created, EngineJson.Default.EngineRecord);
-        return created.Id;
     }
 }

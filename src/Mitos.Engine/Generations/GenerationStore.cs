@@ -96,12 +96,13 @@ public sealed class GenerationStore(string directory, LayerStore layers)
     public Generation AddTransient(GenerationRecord record, MemoryFile memory) => new(record, memory, [], layers);
 
     /// <summary>Reads what is written of a generation, without loading it.</summary>
-    /// <exception cref="SandboxException">NotFound.</exception>
+    /// <exception cref="SandboxException">FailedPrecondition: it is missing or damaged.</exception>
     public GenerationRecord Read(string id)
     {
         var path = Path.Combine(directory, id, "generation.json");
-        return Journal.TryRead(path, EngineJson.Default.GenerationRecord)
-            ?? throw new SandboxException(ErrorCode.FailedPrecondition, $"The generation {id} has no readable record at {path}.", "Build its template again: `mitos template build`.");
+        return Journal.TryRead(path, EngineJson.Default.GenerationRecord) is { IsSound: true } record && record.Id == id
+            ? record
+            : throw new SandboxException(ErrorCode.FailedPrecondition, $"The generation {id} has no readable record at {path}.", "Build its template again: `mitos template build`.");
     }
 
     /// <summary>Forgets a generation's memory and deletes its files. Machines that map it keep it alive for themselves.</summary>
