@@ -137,7 +137,9 @@ public sealed class GenerationStore(string directory, LayerStore layers)
         try
         {
             using var file = File.OpenHandle(Path.Combine(directory, id, "memory"));
-            var copied = GenerationMemory.Copy(file, Math.Min(RandomAccess.GetLength(file), memory.Length), memory.Handle);
+            if (RandomAccess.GetLength(file) != memory.Length)
+                throw Damaged(id, new EndOfStreamException($"the memory file has {RandomAccess.GetLength(file)} bytes instead of {memory.Length}"));
+            var copied = GenerationMemory.Copy(file, memory.Length, memory.Handle);
             var state = File.ReadAllBytes(Path.Combine(directory, id, "state"));
             if (Sum(copied.Checksum, state) != record.Checksum)
                 throw Damaged(id, null);
