@@ -40,6 +40,17 @@ public sealed class TemplateRegistry
     public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name,
         Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {name}` makes one.");
 
+    /// <summary>A template cannot stand on itself: none of its ancestors could ever be removed.</summary>
+    /// <exception cref="SandboxException">InvalidArgument.</exception>
+    public void CheckParent(string name, string? from)
+    {
+        for (var at = from; at is not null; at = TryGet(at)?.From)
+        {
+            if (at == name)
+                throw SandboxException.Invalid($"The template '{name}' cannot be built on '{from}', which is built on it{(from == name ? " itself" : "")}.", "Build it under another name.");
+        }
+    }
+
     public GenerationRecord GenerationOf(TemplateRecord template) => _generations.Read(template.Generation);
 
     /// <summary>Writes a template; the one of that name before it goes.</summary>
