@@ -86,6 +86,20 @@ public sealed class TemplateRegistryTests : IDisposable
     }
 
     [Fact]
+    public void A_template_is_not_built_on_itself_or_on_what_is_built_on_it()
+    {
+        Build("base");
+        Build("one", "base");
+        Build("two", "one");
+        foreach (var (name, from) in ((string, string)[])[("one", "one"), ("one", "two"), ("base", "two")])
+            Refusal.Check(ErrorCode.InvalidArgument, $"'{name}' cannot be built on '{from}'", () => _registry.CheckParent(name, from));
+        _registry.CheckParent("two", "base");
+        _registry.CheckParent("three", "two");
+        _registry.CheckParent("base", null);
+        _registry.CheckParent("new", "missing"); // refused elsewhere
+    }
+
+    [Fact]
     public void A_record_under_another_s_name_is_not_believed()
     {
         Build("web");
@@ -105,12 +119,12 @@ public sealed class TemplateRegistryTests : IDisposable
     }
 
     // As a build ends: the freezer's use of the layer is let go of once the registry has its own.
-    private (TemplateRecord Record, LayerId Layer) Build(string name)
+    private (TemplateRecord Record, LayerId Layer) Build(string name, string? from = null)
     {
         var layer = _layers.Create(1 << 20).Layer;
         using var memory = Memories.Create(1, [1, 2, 3]).File;
         var generation = _generations.Save(memory, [1], new MachineShape(1, 1, 64), new DiskStack("/images/base", [layer]), "qemu 1 tcg");
-        var record = new TemplateRecord { Name = name, Generation = generation.Id, ContentKey = "key", CreatedAt = DateTimeOffset.UnixEpoch, Environment = new Dictionary<string, string>() };
+        var record = new TemplateRecord { Name = name, From = from, Generation = generation.Id, ContentKey = "key", CreatedAt = DateTimeOffset.UnixEpoch, Environment = new Dictionary<string, string>() };
         _registry.Put(record);
         _layers.Release([layer]);
         return (record, layer);
