@@ -158,7 +158,7 @@ internal sealed class ForkService(
         foreach (var name in spec.Names)
             SandboxRules.CheckName(name, "sandbox");
         if (spec.Names.Count > spec.Count)
-            throw SandboxException.Invalid($"There are {spec.Names.Count} names for {spec.Count} children.");
+            throw SandboxException.Invalid($"There are {spec.Names.Count} names for {spec.Count} children.", "Give at most one name for each child.");
     }
 
     private static ForkTimings Timings(PauseSection pause, Capture capture, long started) => new()

@@ -19,11 +19,13 @@ internal static partial class SandboxRules
     {
         foreach (var (key, value) in environment)
         {
+            if (value is null)
+                throw SandboxException.Invalid($"'{(key.Length <= 80 ? key : key[..80] + "…")}' has no value in an environment.", "Give an empty text for an empty variable.");
             if (key.Length is 0 or > 256 || key.Contains('=') || key.Contains('\0') || value.Contains('\0') || value.Length > 32 << 10)
                 throw SandboxException.Invalid($"'{(key.Length <= 80 ? key : key[..80] + "…")}' cannot be set in an environment.", "Names have no '=' and no NUL, at most 256 characters; values at most 32 KiB.");
         }
         if (environment.Count > 256)
-            throw SandboxException.Invalid($"An environment of {environment.Count} variables; at most 256 are possible.");
+            throw SandboxException.Invalid($"An environment of {environment.Count} variables; at most 256 are possible.", "Put the rest into a file of the sandbox.");
     }
 
     public static void CheckShape(int? cpuCount, int? memoryMiB)
@@ -34,6 +36,6 @@ internal static partial class SandboxRules
             throw SandboxException.Invalid($"A machine cannot have {memoryMiB} MiB of memory.", "Use 128 to 65536.");
     }
 
-    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\z")]
     private static partial Regex Names();
 }

@@ -103,7 +103,7 @@ internal sealed class SandboxService(
         }
         catch (IOException e)
         {
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"The machine of sandbox '{id}' ended while it was measured.", "", e);
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The machine of sandbox '{id}' ended while it was measured.", "`mitos inspect` says why it ended.", e);
         }
     }
 

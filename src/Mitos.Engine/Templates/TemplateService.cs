@@ -33,6 +33,7 @@ internal sealed class TemplateService(
         await _building.WaitAsync(cancellationToken);
         try
         {
+            registry.CheckParent(spec.Name, spec.From);
             var record = spec.From is null
                 ? await BuildBaseAsync(spec, progress, cancellationToken)
                 : await BuildOnAsync(spec, registry.Get(spec.From), progress, cancellationToken);
@@ -262,7 +263,7 @@ internal sealed class TemplateService(
         foreach (var step in spec.Steps)
         {
             if ((step.Run is null) == (step.CopyContent is null) || (step.CopyContent is not null && step.CopyTarget?.StartsWith('/') != true))
-                throw SandboxException.Invalid("A step is either a command to run, or a tar archive with the absolute directory that it is unpacked in.");
+                throw SandboxException.Invalid($"A step of the template '{spec.Name}' is neither a command nor a copy, or both.", "Give a command to run, or a tar archive with the absolute directory that it is unpacked in.");
         }
     }
 

@@ -78,7 +78,7 @@ internal static class ExecRoutes
         }
         catch (FormatException e)
         {
-            throw SandboxException.Invalid($"stdinBase64 is no base64: {e.Message}");
+            throw SandboxException.Invalid($"stdinBase64 is no base64: {e.Message}", "Encode the bytes in base64.");
         }
         await process.WriteStdinAsync(bytes, cancellationToken);
         await process.CloseStdinAsync(cancellationToken);

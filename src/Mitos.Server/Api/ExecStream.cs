@@ -28,7 +28,7 @@ internal static class ExecStream
         {
             var (type, first) = await ReceiveAsync(socket, gone.Token);
             var request = type == WebSocketMessageType.Text ? JsonSerializer.Deserialize(first, ContractsJson.Default.ExecRequest) : null;
-            var spec = ExecRoutes.ToSpec(request ?? throw SandboxException.Invalid("The first message must be the JSON of the request."));
+            var spec = ExecRoutes.ToSpec(request ?? throw SandboxException.Invalid("The first message is not the JSON of a request.", "Send the fields of POST …/exec first."));
             await using var process = await agent.StartAsync(spec, gone.Token);
             await SendAsync(socket, new ExecControl { Type = "started", Pid = process.Pid }, gone.Token);
             var control = ControlAsync(socket, process, gone);

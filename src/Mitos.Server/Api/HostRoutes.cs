@@ -16,7 +16,7 @@ internal static class HostRoutes
         keys.MapPost("/", (CreateKeyRequest request, KeyStore store) =>
         {
             if (request.Name is not { Length: > 0 and <= 100 })
-                throw SandboxException.Invalid("A key needs a name of 1 to 100 characters.");
+                throw SandboxException.Invalid("A key has no name, or one that is too long.", "Give it 1 to 100 characters.");
             return Results.Created((string?)null, store.Create(request.Name));
         }).WithSummary("Creates an API key; it is shown once").Produces<KeyBody>(201);
         keys.MapDelete("/{id}", (string id, KeyStore store) =>

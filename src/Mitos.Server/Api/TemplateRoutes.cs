@@ -56,7 +56,7 @@ internal static class TemplateRoutes
 
     private static BuildTemplateSpec ToSpec(BuildTemplateRequest request) => new()
     {
-        Name = request.Name ?? throw SandboxException.Invalid("A template needs a name."),
+        Name = request.Name ?? throw SandboxException.Invalid("A template has no name.", "Give one in `name`."),
         From = request.From ?? (request.Name == "base" ? null : "base"),
         Steps = (request.Steps ?? []).Select(step => new BuildStep
         {
@@ -74,7 +74,7 @@ internal static class TemplateRoutes
         }
         catch (FormatException e)
         {
-            throw SandboxException.Invalid($"copyTarBase64 is no base64: {e.Message}");
+            throw SandboxException.Invalid($"copyTarBase64 is no base64: {e.Message}", "Encode the tar archive in base64.");
         }
     }
 

@@ -68,15 +68,26 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
 
     public void CreateLayer(string path, long diskBytes) => Qcow2Image.CreateEmpty(path, diskBytes);
 
-    public IVmm Adopt(VmmSpec spec, HostProcess process) =>
-        new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);
+    public IVmm Adopt(VmmSpec spec, HostProcess process)
+    {
+        var monitor = new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit));
+        try
+        {
+            return new QemuMachine(spec, process, monitor, layers);
+        }
+        catch
+        {
+            monitor.Dispose();
+            throw;
+        }
+    }
 
-    private QemuMachine Connect(VmmSpec spec, HostProcess process)
+    private IVmm Connect(VmmSpec spec, HostProcess process)
     {
         // The listening socket was there before the process: connecting works at once, the greeting comes when QEMU is up.
         try
         {
-            return new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);
+            return Adopt(spec, process);
         }
         catch (Exception e)
         {
