@@ -112,12 +112,12 @@ internal sealed class ForkService(
         try
         {
             var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
-            var environment = Merge(source.Record.Environment, spec.Environment);
+            var environment = NameValues.Merge(source.Record.Environment, spec.Environment);
             var (greeting, handshake) = await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), name, point.ForkId, index, token, environment));
             var record = source.Record with
             {
                 Id = id.ToString(), Name = name, State = SandboxState.Running, CreatedAt = DateTimeOffset.UtcNow, Lineage = [.. source.Record.Lineage, source.Record.Id],
-                ForkId = point.ForkId, ForkIndex = index, Environment = environment, Metadata = Merge(source.Record.Metadata, spec.Metadata), AccessToken = token,
+                ForkId = point.ForkId, ForkIndex = index, Environment = environment, Metadata = NameValues.Merge(source.Record.Metadata, spec.Metadata), AccessToken = token,
                 Machine = SandboxStore.Describe(machine), StoppedAt = null, StopReason = null,
             };
             return (adopt(record, machine, agent), timings with { Greeting = greeting, Handshake = handshake });
@@ -166,14 +166,6 @@ internal sealed class ForkService(
         Copy = pause.Between(4, 5), Resume = pause.Between(5, 6), DeltaBytes = capture.DeltaBytes, Prepare = Stopwatch.GetElapsedTime(started, pause.Stamps[0]),
         Total = TimeSpan.Zero, WarmShells = 0,
     };
-
-    private static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> below, IReadOnlyDictionary<string, string> above)
-    {
-        var merged = new Dictionary<string, string>(below);
-        foreach (var (key, value) in above)
-            merged[key] = value;
-        return merged;
-    }
 
     /// <summary>What the pause left, and what goes with it.</summary>
     private sealed record ForkPoint(string ForkId, Machine Machine, Capture Capture, IDisposable Reservation, bool Promote, ForkTimings Timings);

@@ -29,7 +29,7 @@ internal sealed class SandboxService(
         {
             var id = SandboxId.New();
             var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
-            var environment = Merge(registry.Get(spec.Template).Environment, spec.Environment);
+            var environment = NameValues.Merge(registry.Get(spec.Template).Environment, spec.Environment);
             using var capture = Capture.Of(generation, host.Layers);
             var (machine, _) = await birth.MakeAsync(capture, null, null, cancellationToken);
             var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
@@ -157,13 +157,5 @@ internal sealed class SandboxService(
             await machine.DisposeAsync();
         (sandbox.Agent, sandbox.Machine) = (null, null);
         sandbox.Stopped.TrySetResult();
-    }
-
-    private static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> below, IReadOnlyDictionary<string, string> above)
-    {
-        var merged = new Dictionary<string, string>(below);
-        foreach (var (key, value) in above)
-            merged[key] = value;
-        return merged;
     }
 }
