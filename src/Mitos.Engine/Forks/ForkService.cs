@@ -25,7 +25,7 @@ internal sealed class ForkService(
     /// <param name="cancellationToken">Heeded until the pause; after it the fork is brought to its end.</param>
     public async Task<ForkResult> ForkAsync(Sandbox source, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken)
     {
-        Check(spec);
+        Check(source, spec);
         var started = Stopwatch.GetTimestamp();
         var names = TakeNames(spec);
         var kept = new HashSet<string>(); // the names of children that live
@@ -149,15 +149,16 @@ internal sealed class ForkService(
         }
     }
 
-    private static void Check(ForkSpec spec)
+    private static void Check(Sandbox source, ForkSpec spec)
     {
         if (spec.Count is < 1 or > ForkSpec.MaxCount)
             throw SandboxException.Invalid($"A fork into {spec.Count} children is not possible.", $"Use 1 to {ForkSpec.MaxCount}.");
-        SandboxRules.CheckEnvironment(spec.Environment);
+        SandboxRules.CheckEnvironment(NameValues.Merge(source.Record.Environment, spec.Environment));
+        SandboxRules.CheckMetadata(NameValues.Merge(source.Record.Metadata, spec.Metadata));
         foreach (var name in spec.Names)
             SandboxRules.CheckName(name, "sandbox");
         if (spec.Names.Count > spec.Count)
-            throw SandboxException.Invalid($"There are {spec.Names.Count} names for {spec.Count} children.");
+            throw SandboxException.Invalid($"There are {spec.Names.Count} names for {spec.Count} children.", "Give as many names as children, or fewer.");
     }
 
     private static ForkTimings Timings(PauseSection pause, Capture capture, long started) => new()
