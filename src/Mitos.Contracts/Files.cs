@@ -9,7 +9,7 @@ namespace Mitos.Contracts;
 /// <param name="SizeBytes">Size.</param>
 /// <param name="ModifiedAt">Last change of its content.</param>
 /// <param name="LinkTarget">Where a link points; missing for all else.</param>
-public sealed record FileBody(string Path, string Kind, string Mode, long UserId, long GroupId, long SizeBytes, DateTimeOffset ModifiedAt, string? LinkTarget);
+public sealed record FileBody(string Path, string Kind, string Mode, long UserId, long GroupId, long SizeBytes, DateTimeOffset ModifiedAt, string? LinkTarget = null);
 
 /// <summary>Moves a file or directory.</summary>
 /// <param name="From">What to move.</param>

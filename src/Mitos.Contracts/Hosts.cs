@@ -62,7 +62,7 @@ public sealed record HealthBody(string Status, string Version, int Sandboxes, in
 /// <param name="Name">As its maker called it.</param>
 /// <param name="CreatedAt">When it was made.</param>
 /// <param name="Key">The key itself: only in the answer to its creation.</param>
-public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, string? Key);
+public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, string? Key = null);
 
 /// <summary>Asks for a key.</summary>
 /// <param name="Name">1 to 100 characters.</param>

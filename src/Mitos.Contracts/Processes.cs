@@ -9,7 +9,7 @@ namespace Mitos.Contracts;
 /// <param name="StartedAt">By the guest's clock.</param>
 /// <param name="ExitCode">128 + signal when a signal ended it; missing while it runs.</param>
 /// <param name="Signal">The signal that ended it, 0 for none; missing while it runs.</param>
-public sealed record ProcessBody(string Id, int Pid, List<string> Argv, string Cwd, string User, DateTimeOffset StartedAt, int? ExitCode, int? Signal);
+public sealed record ProcessBody(string Id, int Pid, List<string> Argv, string Cwd, string User, DateTimeOffset StartedAt, int? ExitCode = null, int? Signal = null);
 
 /// <summary>Asks for a signal.</summary>
 public sealed record SignalRequest

@@ -107,10 +107,10 @@ public sealed record SandboxBody
 
 /// <summary>A place in the tree of who was forked from whom.</summary>
 /// <param name="Id">Of the sandbox.</param>
-/// <param name="Parent">The sandbox that it was forked from; missing at a root.</param>
 /// <param name="Depth">0 at the root of the answer.</param>
+/// <param name="Parent">The sandbox that it was forked from; missing when it was made from a template.</param>
 /// <param name="Sandbox">Missing when it was removed: it is shown for its descendants' sake.</param>
-public sealed record TreeNodeBody(string Id, string? Parent, int Depth, SandboxBody? Sandbox);
+public sealed record TreeNodeBody(string Id, int Depth, string? Parent = null, SandboxBody? Sandbox = null);
 
 /// <summary>What a machine costs now.</summary>
 /// <param name="PrivateBytes">Guest memory that only it has.</param>

@@ -28,7 +28,7 @@ internal static class TreeRoutes
             open.Push((id, root is null ? null : known[id].ForkedFrom?.ToString(), 0));
         while (open.TryPop(out var next))
         {
-            nodes.Add(new TreeNodeBody(next.Id, next.Parent, next.Depth, known.TryGetValue(next.Id, out var info) ? SandboxRoutes.Describe(sandboxes, info, memory) : null));
+            nodes.Add(new TreeNodeBody(next.Id, next.Depth, next.Parent, known.TryGetValue(next.Id, out var info) ? SandboxRoutes.Describe(sandboxes, info, memory) : null));
             foreach (var child in Enumerable.Reverse(children.GetValueOrDefault(next.Id, [])))
                 open.Push((child, next.Id, next.Depth + 1));
         }
