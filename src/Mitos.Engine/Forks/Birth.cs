@@ -57,6 +57,7 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
                 offset += ProcessMemory.Write(machine.Vmm.Process.Id, machine.Vmm.Memory[i].Address, runs, pages, offset);
             }
         }
+        machine.ConnectAgent();
         var memory = Stopwatch.GetTimestamp();
         machine.Vmm.LoadDeviceState(capture.DeviceState, deadline);
         machine.Vmm.Resume(deadline);

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Vmm;
@@ -10,6 +11,7 @@ public sealed class Machine : IAsyncDisposable
 {
     private readonly MachineHost _host;
     private int _disposed;
+    private Socket? _agent;
 
     internal Machine(MachineHost host, IVmm vmm, VmmSpec spec, Generation? generation, long emptyLength)
     {
@@ -44,9 +46,32 @@ public sealed class Machine : IAsyncDisposable
 
     internal Cgroup Cgroup => Spec.Cgroup;
 
+    /// <summary>
+    /// Connects to where its agent will be, before there is one. A guest that was captured with its host connected then finds
+    /// it so, and has no event to handle in its first moment.
+    /// </summary>
+    internal void ConnectAgent()
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            socket.Connect(new UnixDomainSocketEndPoint(Vmm.AgentSocket));
+            _agent = socket;
+        }
+        catch (SocketException)
+        {
+            socket.Dispose(); // who needs the agent connects again, and reports what is wrong
+        }
+    }
+
+    /// <summary>That connection, once.</summary>
+    internal Socket? TakeAgent() => Interlocked.Exchange(ref _agent, null);
+
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 0)
-            await _host.EndAsync(this);
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        TakeAgent()?.Dispose();
+        await _host.EndAsync(this);
     }
 }

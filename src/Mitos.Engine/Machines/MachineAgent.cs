@@ -57,6 +57,8 @@ internal static class MachineAgent
     {
         if (machine.Vmm.Process.HasExited)
             throw new VmmException($"its VMM {machine.Spec.Id} has ended");
+        if (machine.TakeAgent() is { } early)
+            return new NetworkStream(early, ownsSocket: true);
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {

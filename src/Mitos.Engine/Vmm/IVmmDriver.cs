@@ -30,5 +30,8 @@ public interface IVmmDriver
 public sealed record VmmFacts(string Name, string Version, string Binary, string Accelerator, string AcceleratorReason)
 {
     /// <summary>What a generation records, and must be equal where it is loaded.</summary>
-    public string Fingerprint => $"{Name} {Version} {Accelerator}";
+    public string Fingerprint => $"{Name} {Version} {Accelerator} {DeviceModel}";
+
+    /// <summary>Changes whenever the driver presents a guest with other devices: a device state fits only the devices it was saved with.</summary>
+    public string DeviceModel { get; init; } = "";
 }
