@@ -29,6 +29,7 @@ internal static class ServerHost
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractsJson.Default);
             options.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
+            options.SerializerOptions.Encoder = ApiJson.Encoder;
             options.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
         });
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true); // so that the answer says what is bad
@@ -43,7 +44,7 @@ internal static class ServerHost
             kestrel.Limits.MaxRequestBodySize = MaxBody;
             kestrel.Limits.MinRequestBodyDataRate = null; // uploads may be slow
             kestrel.Limits.MinResponseDataRate = null; // and so may readers
-            kestrel.ListenUnixSocket(socket);
+            kestrel.ListenUnixSocket(socket, listener => listener.TrustLocalUser());
             if (listen is not null)
                 kestrel.Listen(IPEndPoint.Parse(listen));
         });

@@ -1,5 +1,5 @@
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Mitos.Contracts;
 using Mitos.Server.Api;
 
@@ -8,8 +8,17 @@ namespace Mitos.Server.Accounts;
 /// <summary>Lets requests with a valid API key pass, and those that need none.</summary>
 internal static class KeyGate
 {
+    private static readonly object LocalUser = new();
+
     // The description of the API is public, and a browser cannot send a key with it.
     private static readonly string[] Open = ["/health", "/openapi", "/scalar"];
+
+    /// <summary>Connections of this listener need no key: its file mode guards it.</summary>
+    public static void TrustLocalUser(this ListenOptions listener) => listener.Use(next => connection =>
+    {
+        connection.Items[LocalUser] = LocalUser;
+        return next(connection);
+    });
 
     public static void UseKeyGate(this WebApplication app, KeyStore keys) => app.Use(async (context, next) =>
     {
@@ -23,8 +32,7 @@ internal static class KeyGate
             "Send `Authorization: Bearer KEY`; the first key stands in the file api-key of the state directory."));
     });
 
-    // The unix socket is guarded by its file mode.
-    private static bool IsLocalUser(HttpContext context) => context.Features.Get<IConnectionEndPointFeature>()?.LocalEndPoint is UnixDomainSocketEndPoint;
+    private static bool IsLocalUser(HttpContext context) => context.Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(LocalUser) == true;
 
     private static bool IsOpen(PathString path) => Array.Exists(Open, open => path.StartsWithSegments(open, StringComparison.Ordinal));
 

@@ -44,6 +44,7 @@ internal static class ErrorHandling
         StatusCodes.Status405MethodNotAllowed => new(ErrorCodes.Unsupported, $"{context.Request.Path} cannot be used with {context.Request.Method}.", $"Use {context.Response.Headers.Allow}."),
         StatusCodes.Status404NotFound => new(ErrorCodes.NotFound, $"There is nothing at {context.Request.Path}.", "GET /openapi/v1.json lists the addresses."),
         StatusCodes.Status415UnsupportedMediaType => new(ErrorCodes.InvalidArgument, "The body must be JSON.", "Send `Content-Type: application/json`."),
+        StatusCodes.Status413PayloadTooLarge => Errors.TooLarge,
         _ => new(ErrorCodes.InvalidArgument, $"The request was refused with {context.Response.StatusCode}.", Errors.SeeDescription),
     };
 }

@@ -11,6 +11,9 @@ internal static class Errors
 {
     public const string SeeDescription = "GET /openapi/v1.json says what this address takes.";
 
+    public static readonly ErrorBody TooLarge = new(ErrorCodes.Exhausted, "The body is too large.",
+        "Send less: 32 MiB, or 1 GiB to build a template. A file may have any size: PUT /v1/sandboxes/{id}/files.");
+
     // Error numbers of Linux.
     private const int NotADirectory = 20, IsADirectory = 21, NoSpace = 28, NotEmpty = 39;
 
@@ -19,7 +22,7 @@ internal static class Errors
         SandboxException refusal => (Status(refusal.Code), new ErrorBody(Wire(refusal.Code), refusal.Message, refusal.Remedy)),
         AgentException agent => Describe(agent),
         BadHttpRequestException { InnerException: JsonException json } => NotJson(json),
-        BadHttpRequestException { StatusCode: 413 } => (413, new ErrorBody(ErrorCodes.Exhausted, "The body is too large.", "Send less: 32 MiB, or 1 GiB to build a template. A file may have any size: PUT /v1/sandboxes/{id}/files.")),
+        BadHttpRequestException { StatusCode: 413 } => (413, TooLarge),
         BadHttpRequestException bad => (bad.StatusCode, new ErrorBody(ErrorCodes.InvalidArgument, bad.Message, SeeDescription)),
         JsonException json => NotJson(json),
         OperationCanceledException => (499, new ErrorBody(ErrorCodes.Unavailable, "The request was given up by its client.", "Send it again.")),
@@ -29,7 +32,7 @@ internal static class Errors
     public static Task WriteAsync(HttpContext context, int status, ErrorBody body)
     {
         context.Response.StatusCode = status;
-        return context.Response.WriteAsJsonAsync(body, ContractsJson.Default.ErrorBody);
+        return context.Response.WriteAsJsonAsync(body, ApiJson.Context.ErrorBody);
     }
 
     private static (int, ErrorBody) Describe(AgentException e)

@@ -44,7 +44,7 @@ internal sealed class ExecSocket(WebSocket socket) : IDisposable
     }
 
     public Task SendAsync(ExecControl control, CancellationToken cancellationToken) =>
-        SendAsync(JsonSerializer.SerializeToUtf8Bytes(control, ContractsJson.Default.ExecControl), WebSocketMessageType.Text, cancellationToken);
+        SendAsync(JsonSerializer.SerializeToUtf8Bytes(control, ApiJson.Context.ExecControl), WebSocketMessageType.Text, cancellationToken);
 
     /// <summary>Completes when the connection has taken it; a slow client makes that late.</summary>
     public Task SendAsync(byte channel, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)

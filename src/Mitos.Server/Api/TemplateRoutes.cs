@@ -57,7 +57,7 @@ internal static class TemplateRoutes
 
     private static async Task WriteAsync(HttpResponse response, BuildEvent next)
     {
-        await response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(next, ContractsJson.Default.BuildEvent));
+        await response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(next, ApiJson.Context.BuildEvent));
         await response.Body.WriteAsync("\n"u8.ToArray());
         await response.Body.FlushAsync();
     }
