@@ -59,6 +59,6 @@ internal static partial class SandboxRules
             throw SandboxException.Invalid($"A machine cannot have {memoryMiB} MiB of memory.", "Use 128 to 65536.");
     }
 
-    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\z")] // not $: it would let a line feed pass
     private static partial Regex Names();
 }
