@@ -48,9 +48,7 @@ public sealed partial class MitosClient
     public async Task WriteFileAsync(string id, string path, Stream source, string mode = "", string user = "", CancellationToken cancellationToken = default)
     {
         var content = new StreamContent(source) { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
-        var request = new HttpRequestMessage(HttpMethod.Put, Files(id, "", path, user) + $"&mode={Uri.EscapeDataString(mode)}") { Content = content };
-        request.Headers.ExpectContinue = true; // a refusal comes before all of it was sent
-        using var response = await _transport.SendAsync(request, cancellationToken);
+        await _transport.DoAsync(HttpMethod.Put, Files(id, "", path, user) + $"&mode={Uri.EscapeDataString(mode)}", content, cancellationToken);
     }
 
     /// <summary>Makes a directory, and those above it. No error when it exists.</summary>

@@ -11,6 +11,7 @@ namespace Mitos.Client;
 /// <summary>Requests and answers; every failure of the daemon or of the way to it becomes a <see cref="MitosException"/>.</summary>
 internal sealed class Transport : IDisposable
 {
+    private const int LargeBody = 1 << 20;
     private readonly SocketsHttpHandler _handler;
     private readonly HttpClient _http;
     private readonly string _where;
@@ -52,6 +53,9 @@ internal sealed class Transport : IDisposable
     {
         using (request)
         {
+            // A refusal comes before all of a large body was sent; else it would be lost with the connection.
+            if (request.Content is { } content && content.Headers.ContentLength is null or > LargeBody)
+                request.Headers.ExpectContinue = true;
             var response = await GuardAsync(() => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken));
             if (response.IsSuccessStatusCode)
                 return response;

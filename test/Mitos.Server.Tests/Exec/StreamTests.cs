@@ -206,6 +206,23 @@ public sealed class StreamTests(ServerFixture server)
         await server.AwaitProcessAsync(id, process => process.Argv.Any(word => word.Contains("86403", StringComparison.Ordinal)) && process.Signal == 9);
     }
 
+    // More than all buffers on the way hold: the server does not read from the connection, and sees its end only because it pings.
+    [Fact]
+    public async Task A_client_that_dies_while_its_input_is_stuck_is_noticed()
+    {
+        var id = await server.ShareAsync();
+        using (var stream = await RawStream.StartAsync(server, id, """{"cmd":"echo ready; exec sleep 86408","stdin":true}"""))
+        {
+            await stream.ReadOutputAsync("ready\n");
+            var sending = stream.SendAsync([ExecChannel.Stdin, .. new byte[32 << 20]]);
+            await Task.Delay(1000);
+            Assert.False(sending.IsCompleted);
+            stream.Socket.Abort();
+            await Assert.ThrowsAnyAsync<Exception>(() => sending);
+        }
+        await server.AwaitProcessAsync(id, process => process.Argv.Any(word => word.Contains("86408", StringComparison.Ordinal)) && process.ExitCode is not null);
+    }
+
     [Fact]
     public async Task A_slow_reader_slows_the_command_down_and_loses_nothing()
     {
