@@ -55,7 +55,7 @@ public sealed class MachineHost
             _userIds.Add(record.UserId);
         var vmm = Driver.Adopt(spec, process);
         var active = vmm.ReadActiveLayer(Linux.Deadline.In(TimeSpan.FromSeconds(5)));
-        var machine = new Machine(this, vmm, spec, generation, EmptyLengthOf(spec.Shape));
+        var machine = new Machine(this, vmm, spec, generation);
         if (active != spec.ActiveLayer)
         {
             // the engine ended between switching the layers and writing it down
@@ -66,11 +66,17 @@ public sealed class MachineHost
         return machine;
     }
 
+    /// <summary>A new empty layer for a disk of this shape, with one user.</summary>
+    internal LayerId CreateLayer(MachineShape shape) => Layers.Create(path => Driver.CreateLayer(path, shape.DiskBytes));
+
     internal static string PidPath(string runDirectory) => Path.Combine(runDirectory, "pid");
 
     internal string RunDirectoryOf(string vmmId) => Path.Combine(RunRoot, vmmId);
 
     internal string GroupName(string vmmId) => $"mitos/{_engineId}/{vmmId}";
+
+    /// <summary>Removes the empty cgroup that its machines were in.</summary>
+    internal void RemoveCgroups() => Cgroup.Open(Cgroups, $"mitos/{_engineId}").TryRemove();
 
     internal async Task EndAsync(Machine machine)
     {
@@ -86,7 +92,7 @@ public sealed class MachineHost
     {
         var id = VmmId.New();
         var runDirectory = RunDirectoryOf(id);
-        var (active, emptyLength) = Layers.Create(shape.DiskBytes);
+        var active = CreateLayer(shape);
         Layers.Acquire(disk.Frozen);
         generation?.Acquire();
         var userId = TakeUserId();
@@ -98,7 +104,7 @@ public sealed class MachineHost
             var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
             var vmm = Driver.Start(spec);
             File.WriteAllText(PidPath(runDirectory), vmm.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
-            return new Machine(this, vmm, spec, generation, emptyLength);
+            return new Machine(this, vmm, spec, generation);
         }
         catch
         {
@@ -140,6 +146,4 @@ public sealed class MachineHost
             }
         }
     }
-
-    private static long EmptyLengthOf(MachineShape shape) => Qcow2Image.EmptyLength(shape.DiskBytes);
 }

@@ -32,7 +32,9 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
             descriptors.Add(Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer))));
             descriptors.Add(Keep(FileDescriptors.OpenRead(layers.PathOf(spec.ActiveLayer))));
             if (spec.Boot is { } boot)
-                descriptors.AddRange([Keep(FileDescriptors.OpenRead(boot.Kernel)), Keep(FileDescriptors.OpenRead(boot.Initramfs))]);
+                descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
+            if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
+                descriptors.Add(Keep(FileDescriptors.OpenRead(withInitramfs.Initramfs)));
             var groups = spec.Cgroup.OpenProcs();
             open.AddRange(groups);
             var process = Spawner.Start(new SpawnOptions
@@ -42,11 +44,14 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 Descriptors = descriptors,
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
+                Groups = Facts.Accelerator == "kvm" && FileOwner.KvmGroup() is { } kvm ? [kvm] : [],
                 // one heap for all threads: each further one is private memory of every fork
                 Environment = new Dictionary<string, string> { ["MALLOC_ARENA_MAX"] = "1" },
                 NoHugePages = true,
                 MaxOpenFiles = 1024,
             });
+            // From here on only QEMU has the listening socket: if it ends now, the connection ends too.
+            monitor.Dispose();
             return Connect(spec, process);
         }
         finally
@@ -60,6 +65,8 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
             return (int)handle.DangerousGetHandle();
         }
     }
+
+    public void CreateLayer(string path, long diskBytes) => Qcow2Image.CreateEmpty(path, diskBytes);
 
     public IVmm Adopt(VmmSpec spec, HostProcess process) =>
         new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);
