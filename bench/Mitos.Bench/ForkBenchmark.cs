@@ -21,27 +21,42 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
         await ByMemoryAsync();
         await GapAsync(source);
         await NaiveAsync(source);
-        await IdleAsync(source, idleForks);
         await bench.RemoveAsync(source);
+        await IdleAsync(idleForks);
         return _figures;
     }
 
     private async Task CreateAsync()
     {
         say("create");
-        var (create, first, exec) = (new Samples(), new Samples(), new Samples());
+        var (create, first, exec, ping, inside) = (new Samples(), new Samples(), new Samples(), new Samples(), new Samples());
         for (var i = 0; i < _samples; i++)
         {
             SandboxId id = default;
             create.Add(await Bench.TimeMsAsync(async () => id = await bench.CreateAsync()));
             first.Add(await Bench.TimeMsAsync(() => bench.RunAsync(id, "/bin/true")));
-            for (var j = 0; j < 5; j++)
+            for (var j = 0; j < 10; j++)
+            {
                 exec.Add(await Bench.TimeMsAsync(() => bench.RunAsync(id, "/bin/true")));
+                ping.Add(await Bench.TimeMsAsync(() => bench.Sandboxes.Agent(id).PingAsync(CancellationToken.None)));
+            }
+            if (i == 0)
+                await SpawnInsideAsync(id, inside);
             await bench.RemoveAsync(id);
         }
         _figures["createMs"] = create.ToJson();
         _figures["firstExecMs"] = first.ToJson();
         _figures["execRoundTripMs"] = exec.ToJson();
+        _figures["agentRoundTripMs"] = ping.ToJson();
+        _figures["spawnInsideGuestMs"] = inside.ToJson();
+    }
+
+    // What the same command costs a program in the guest: the part of an exec that is not ours.
+    private async Task SpawnInsideAsync(SandboxId id, Samples samples)
+    {
+        const string Spawn = "import os,time\nfor i in range(30):\n t=time.perf_counter();os.waitpid(os.posix_spawn('/bin/true',['true'],{}),0);print((time.perf_counter()-t)*1000)";
+        foreach (var line in (await bench.RunAsync(id, "python3", "-c", Spawn)).Split('\n'))
+            samples.Add(double.Parse(line, System.Globalization.CultureInfo.InvariantCulture));
     }
 
     // From nothing to the first command: a shape that has no generation yet is booted.
@@ -215,8 +230,9 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
         _figures["naive"] = new JsonObject { ["pauseMs"] = pause.ToJson(), ["firstCommandMs"] = first.ToJson(), ["forkToFirstCommandMs"] = ours.ToJson() };
     }
 
-    private async Task IdleAsync(SandboxId source, int count)
+    private async Task IdleAsync(int count)
     {
+        var source = await bench.CreateAsync();
         say($"{count} idle forks");
         var held = new List<SandboxId>();
         var before = MemoryAvailableMiB();
@@ -234,6 +250,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             ["vmmMiB"] = memory.Sum(one => one.VmmBytes) >> 20, ["cpuPercentOfACoreEach"] = Math.Round(cpu / seconds / count * 100, 4),
         };
         await Parallel.ForEachAsync(held, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (id, _) => await bench.RemoveAsync(id));
+        await bench.RemoveAsync(source);
     }
 
     private static long MemoryAvailableMiB() => Mitos.Engine.Capacity.HostCapacity.ReadMemoryAvailable() >> 20;

@@ -66,7 +66,7 @@ public sealed class HostEngine : IHostEngine
             var templates = new TemplateService(options, host, generations, registry, new TemplateFreezer(host, generations, capturer), shells, birth);
             var forks = new ForkService(store, generations, capturer, shells, birth, new Flattener(store, host, logger), capacity, logger);
             var sandboxes = new SandboxService(store, templates, registry, host, shells, birth, forks, capacity, logger);
-            templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Record.Template == name && sandbox.Machine is not null);
+            templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Machine?.Spec.Shape is { } shape && (sandbox.Record.Template == name || $"{sandbox.Record.Template}@{shape.CpuCount}x{shape.MemoryMiB}" == name));
             await new Recoverer(id, host, generations, store, logger).RunAsync(
                 (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
             return new HostEngine(options, stateLock, sandboxes, templates, shells, store);

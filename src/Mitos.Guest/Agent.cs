@@ -22,21 +22,22 @@ internal sealed class Agent
     private readonly WatchTable _watches;
     private readonly ForkHooks _hooks;
     private readonly FileWorker _files = new();
-    private readonly string _root;
+    private readonly Handshake _handshake;
+    private readonly string _bootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
     private string _sandboxId = "";
 
     /// <param name="loop">Runs it.</param>
     /// <param name="transport">To the host.</param>
-    /// <param name="root">See <see cref="Handshake.Apply"/>.</param>
+    /// <param name="root">See <see cref="Handshake(string)"/>.</param>
     public Agent(EventLoop loop, ITransport transport, string root)
     {
-        (_loop, _root) = (loop, root);
+        (_loop, _handshake) = (loop, new Handshake(root));
         _session = new Session(transport) { Requested = OnRequest, WriteFacts = WriteFacts };
         _endpoints = new EndpointTable(loop, _session);
         _processes = new ProcessTable(loop, _endpoints);
         _ports = new PortTable(loop, _endpoints, _session);
         _watches = new WatchTable(loop, _session, _files);
-        _hooks = new ForkHooks(_processes);
+        _hooks = new ForkHooks(_processes, root);
     }
 
     private void OnRequest(RequestOrigin origin, WireReader request)
@@ -172,25 +173,24 @@ internal sealed class Agent
 
     private void Greet(RequestOrigin origin, HandshakeRequest handshake, WireWriter reply)
     {
-        Handshake.Apply(handshake, _root);
+        _handshake.Apply(handshake);
         _sandboxId = handshake.SandboxId;
         _processes.Environment = handshake.Environment;
-        _hooks.Run(ForkHooks.Find(_root), handshake, error =>
+        _hooks.Run(_hooks.Find(), handshake, error =>
             Answer(origin, error is null ? null : new AgentError(AgentErrorCode.FailedPrecondition, error), reply));
     }
 
     private void Freeze()
     {
-        Handshake.Rehearse(_root);
+        _handshake.Rehearse();
+        _hooks.Find();
         GC.Collect();
         Libc.Sync();
     }
 
     private void WriteFacts(WireWriter writer)
     {
-        const string BootId = "/proc/sys/kernel/random/boot_id";
-        var bootId = File.Exists(BootId) ? File.ReadAllText(BootId).Trim() : "";
-        writer.Text("0.1.0").Text(bootId).Number((ulong)Environment.TickCount64).Text(_sandboxId);
+        writer.Text("0.1.0").Text(_bootId).Number((ulong)Environment.TickCount64).Text(_sandboxId);
     }
 
     private void Answer(RequestOrigin origin, Exception? error, WireWriter reply)

@@ -8,6 +8,7 @@ public static class Errno
     public const int ESRCH = 3;
     public const int EINTR = 4;
     public const int EAGAIN = 11;
+    public const int EFAULT = 14;
     public const int EBUSY = 16;
     public const int EEXIST = 17;
     public const int ENOTDIR = 20;
@@ -16,4 +17,5 @@ public static class Errno
     public const int ENOSPC = 28;
     public const int ENOSYS = 38;
     public const int ETIMEDOUT = 110;
+    public const int ECONNREFUSED = 111;
 }

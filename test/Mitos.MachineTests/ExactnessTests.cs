@@ -46,11 +46,15 @@ public sealed class ExactnessTests(MachineFixture machines)
         await using var shell = host.StartShell(generation);
         using (var empty = new PageMap(shell.Vmm.Process.Id))
             Assert.Equal(0, empty.FindPrivate(shell.Vmm.Memory[0].Address, length, []));
-        ProcessMemory.Write(shell.Vmm.Process.Id, shell.Vmm.Memory[0].Address, CollectionsMarshal.AsSpan(runs), delta);
-        using var child = DumpOf(shell);
-        Assert.Equal(0, Differences(dump, child));
-        // QEMU goes on by itself once the state is in, so what it loaded is seen by the guest's being well.
-        shell.Vmm.LoadDeviceState(state, Soon);
+        // QEMU goes on by itself once the state is in, so what that loaded is seen by the guest's being well.
+        var differences = -1L;
+        shell.Vmm.Load(state, regions =>
+        {
+            ProcessMemory.Write(shell.Vmm.Process.Id, regions[0].Address, CollectionsMarshal.AsSpan(runs), delta);
+            using var child = DumpOf(shell);
+            differences = Differences(dump, child);
+        }, Soon);
+        Assert.Equal(0, differences);
         await using var agent = MachineAgent.Open(shell, "the child");
         await agent.PingAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
     }

@@ -20,7 +20,8 @@ internal static class DaemonCommands
         var start = await TryHealthAsync(client, cancellationToken) is null;
         if (start)
             await StartAsync(client, cancellationToken);
-        if ((await client.ListTemplatesAsync(cancellationToken)).All(template => template.Name != "base"))
+        // A template of an older build is made anew, as long as nobody lives on it.
+        if ((await client.GetHealthAsync(cancellationToken)).Sandboxes == 0 || (await client.ListTemplatesAsync(cancellationToken)).All(template => template.Name != "base"))
             await TemplateCommands.BuildAsync(client, new BuildTemplateRequest { Name = "base" }, cancellationToken);
         return start;
     }

@@ -19,16 +19,16 @@ public sealed class LayerStore
     }
 
     /// <summary>Creates an empty layer with one user.</summary>
-    /// <returns>The layer and the length of its empty file.</returns>
-    public (LayerId Layer, long EmptyLength) Create(long diskBytes)
+    /// <param name="make">Makes its file.</param>
+    public LayerId Create(Action<string> make)
     {
         var layer = LayerId.New();
         try
         {
-            var length = Qcow2Image.CreateEmpty(PathOf(layer), diskBytes);
+            make(PathOf(layer));
             lock (_lock)
                 _users[layer] = 1;
-            return (layer, length);
+            return layer;
         }
         catch (IOException e)
         {
@@ -38,7 +38,7 @@ public sealed class LayerStore
         }
     }
 
-    public string PathOf(LayerId layer) => Path.Combine(_directory, layer + ".qcow2");
+    public string PathOf(LayerId layer) => Path.Combine(_directory, layer + ".layer");
 
     public long LengthOf(LayerId layer) => new FileInfo(PathOf(layer)).Length;
 

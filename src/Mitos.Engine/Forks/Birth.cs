@@ -4,6 +4,7 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Vmm;
 using Mitos.Linux;
 using Mitos.Linux.Memory;
 
@@ -48,21 +49,25 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
         machine.Disk = capture.Disk;
         machine.Vmm.SetDisk(capture.Disk, deadline);
         var disk = Stopwatch.GetTimestamp();
-        if (writeDelta && capture.Pages is { } pages)
+        var written = TimeSpan.Zero;
+        machine.Vmm.Load(capture.DeviceState, regions =>
         {
-            long offset = 0;
-            for (var i = 0; i < capture.Runs.Count; i++)
-            {
-                var runs = CollectionsMarshal.AsSpan((List<PageRun>)capture.Runs[i]);
-                offset += ProcessMemory.Write(machine.Vmm.Process.Id, machine.Vmm.Memory[i].Address, runs, pages, offset);
-            }
-        }
-        var memory = Stopwatch.GetTimestamp();
-        machine.Vmm.LoadDeviceState(capture.DeviceState, deadline);
+            var begun = Stopwatch.GetTimestamp();
+            if (writeDelta && capture.Pages is { } pages)
+                WriteDelta(machine, regions, capture, pages);
+            written = Stopwatch.GetElapsedTime(begun);
+        }, deadline);
         machine.Vmm.Resume(deadline);
         return timings with
         {
-            Disk = Stopwatch.GetElapsedTime(started, disk), Memory = Stopwatch.GetElapsedTime(disk, memory), DeviceState = Stopwatch.GetElapsedTime(memory),
+            Disk = Stopwatch.GetElapsedTime(started, disk), Memory = written, DeviceState = Stopwatch.GetElapsedTime(disk) - written,
         };
+    }
+
+    private static void WriteDelta(Machine machine, IReadOnlyList<GuestMemoryRegion> regions, Capture capture, PageBuffer pages)
+    {
+        long offset = 0;
+        for (var i = 0; i < capture.Runs.Count; i++)
+            offset += ProcessMemory.Write(machine.Vmm.Process.Id, regions[i].Address, CollectionsMarshal.AsSpan((List<PageRun>)capture.Runs[i]), pages, offset);
     }
 }

@@ -1,3 +1,4 @@
+using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
@@ -45,11 +46,11 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
                 var next = machine.NextLayer!.Value;
                 try
                 {
-                    pause.Run(active, next, new FileInfo(host.Layers.PathOf(active)), machine.EmptyLength, buffer, Deadline.In(maxPause));
+                    pause.Run(active, next, buffer, Deadline.In(maxPause));
                 }
                 finally
                 {
-                    if (pause.Switched)
+                    if (pause.Frozen == FrozenLayer.Active)
                     {
                         machine.Disk = machine.Disk.With(active);
                         machine.ActiveLayer = next;
@@ -58,7 +59,7 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
                 }
                 var state = machine.Vmm.TakeDeviceState(Deadline.In(TimeSpan.FromSeconds(5)));
                 if (!pause.BufferTooSmall)
-                    return (new Capture(generation, machine.Disk, state, runs, buffer, host.Layers), pause);
+                    return (Keep(machine, new Capture(generation, DiskOf(machine, pause.Frozen, next), state, runs, buffer, host.Layers), pause.Frozen), pause);
                 if (attempt == Attempts)
                     throw new VmmException($"The memory of machine {machine.Spec.Id} changes faster than it can be captured ({estimate >> 20} MiB, then {pause.Pages >> 8} MiB).");
                 slack = Math.Max(slack * 2, (long)pause.Pages * PageBuffer.PageSize / 2);
@@ -72,12 +73,26 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
         }
     }
 
+    // A full copy stands for the whole stack; nobody but the capture uses it.
+    private static DiskStack DiskOf(Machine machine, FrozenLayer frozen, LayerId next) =>
+        frozen == FrozenLayer.Next ? machine.Disk with { Frozen = [next] } : machine.Disk;
+
+    private Capture Keep(Machine machine, Capture capture, FrozenLayer frozen)
+    {
+        if (frozen == FrozenLayer.Next && machine.NextLayer is { } copy)
+        {
+            machine.NextLayer = null;
+            host.Layers.Release([copy]);
+        }
+        return capture;
+    }
+
     private void Prepare(Machine machine)
     {
         var deadline = Deadline.In(TimeSpan.FromSeconds(10));
         if (machine.NextLayer is null)
         {
-            var (layer, _) = host.Layers.Create(machine.Spec.Shape.DiskBytes);
+            var layer = host.CreateLayer(machine.Spec.Shape);
             try
             {
                 machine.Vmm.AddLayer(layer, deadline);
@@ -89,7 +104,7 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
             }
             machine.NextLayer = layer;
         }
-        machine.Vmm.PrepareSwitch(machine.ActiveLayer, machine.NextLayer.Value);
+        machine.Vmm.PrepareFreeze(machine.ActiveLayer, machine.NextLayer.Value);
         machine.Vmm.PrepareSave(deadline);
     }
 }

@@ -7,6 +7,7 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Vmm;
 
 namespace Mitos.Engine.Forks;
 
@@ -69,7 +70,7 @@ internal sealed class ForkService(
                 (spec.Count * VmmBytes) + Math.Min(spec.Count * delta, image) + (delta * 5 / 4), spec.Count * OverlayBytes);
             cancellationToken.ThrowIfCancellationRequested();
             var (capture, pause) = await Task.Run(() => capturer.Take(machine, () => store.Write(source)), CancellationToken.None);
-            if (pause.Switched)
+            if (pause.Frozen != FrozenLayer.None)
                 store.Write(source);
             var point = new ForkPoint(RandomNumberGenerator.GetHexString(12, lowercase: true), machine, capture, reservation, Promotion.Pays(capture, spec.Count), Timings(pause, capture, started));
             reservation = null;
@@ -162,7 +163,7 @@ internal sealed class ForkService(
 
     private static ForkTimings Timings(PauseSection pause, Capture capture, long started) => new()
     {
-        Pause = pause.Between(0, 6), Stop = pause.Between(0, 1), FreezeDisk = pause.Between(1, 2), DeviceState = pause.Between(2, 3), List = pause.Between(3, 4),
+        Pause = pause.Between(0, 6), Stop = pause.Between(0, 1), DeviceState = pause.Between(1, 2), FreezeDisk = pause.Between(2, 3), List = pause.Between(3, 4),
         Copy = pause.Between(4, 5), Resume = pause.Between(5, 6), DeltaBytes = capture.DeltaBytes, Prepare = Stopwatch.GetElapsedTime(started, pause.Stamps[0]),
         Total = TimeSpan.Zero, WarmShells = 0,
     };

@@ -8,7 +8,7 @@ using Mitos.Linux.Memory;
 namespace Mitos.Engine.Forks;
 
 /// <summary>
-/// What happens while the source stands still, and nothing else: stop, freeze the disk, save the device state, list and copy
+/// What happens while the source stands still, and nothing else: stop, save the device state, freeze the disk, list and copy
 /// the private pages, go on. No logging, JSON, fsync or allocation in here; all buffers and commands were made before.
 /// </summary>
 internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List<PageRun>> runs)
@@ -16,8 +16,8 @@ internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List
     /// <summary>Timestamps (<see cref="Stopwatch"/>) before the stop and after each step, the resume last.</summary>
     public readonly long[] Stamps = new long[7];
 
-    /// <summary>Whether the disk had been written to, so that its layers were switched.</summary>
-    public bool Switched { get; private set; }
+    /// <summary>Where the disk of this instant is.</summary>
+    public FrozenLayer Frozen { get; private set; }
 
     /// <summary>Whether the buffer was too small; the source goes on and the caller tries again with a larger one.</summary>
     public bool BufferTooSmall { get; private set; }
@@ -26,27 +26,19 @@ internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List
     public int Pages { get; private set; }
 
     /// <param name="active">The source's active layer.</param>
-    /// <param name="next">The empty layer it goes on with when <paramref name="active"/> was written to.</param>
-    /// <param name="activePath">File of the active layer.</param>
-    /// <param name="emptyLength">Its length when nothing was written.</param>
+    /// <param name="next">The empty layer that was added for this.</param>
     /// <param name="buffer">Takes the pages.</param>
     /// <param name="deadline">Until when the source may stand still; its resume has a deadline of its own.</param>
-    public void Run(LayerId active, LayerId next, FileInfo activePath, long emptyLength, PageBuffer buffer, Deadline deadline)
+    public void Run(LayerId active, LayerId next, PageBuffer buffer, Deadline deadline)
     {
         Stamps[0] = Stopwatch.GetTimestamp();
         try
         {
             vmm.Pause(deadline);
             Stamps[1] = Stopwatch.GetTimestamp();
-            // Stopping drained and wrote out the disk: a file that did not grow was not written to, and stays active.
-            activePath.Refresh();
-            if (activePath.Length != emptyLength)
-            {
-                vmm.SwitchLayer(active, next, deadline);
-                Switched = true;
-            }
+            vmm.SaveDeviceState(deadline); // may write guest memory and the disk: both are taken after it, always
             Stamps[2] = Stopwatch.GetTimestamp();
-            vmm.SaveDeviceState(deadline); // may write guest memory: the delta is read after it, always
+            Frozen = vmm.FreezeDisk(active, next, deadline);
             Stamps[3] = Stopwatch.GetTimestamp();
             for (var i = 0; i < vmm.Memory.Count; i++)
                 Pages += pageMap.FindPrivate(vmm.Memory[i].Address, vmm.Memory[i].Length, runs[i]);

@@ -22,7 +22,7 @@ internal static class VmmProbe
         var version = HostTool.RunAsync(Qemu, ["--version"], null, CancellationToken.None).GetAwaiter().GetResult().Split('\n')[0];
         version = version.Split(' ').SkipWhile(word => word != "version").Skip(1).FirstOrDefault() ?? version;
         var (name, reason) = Choose(accelerator);
-        return new VmmFacts("qemu", version, Qemu, name, reason);
+        return new VmmFacts("qemu", version, Qemu, name, reason) { DeviceModel = QemuCommandLine.DeviceModel(name) };
     }
 
     private static (string Name, string Reason) Choose(string accelerator) => accelerator switch

@@ -11,7 +11,7 @@ public sealed class Machine : IAsyncDisposable
     private readonly MachineHost _host;
     private int _disposed;
 
-    internal Machine(MachineHost host, IVmm vmm, VmmSpec spec, Generation? generation, long emptyLength)
+    internal Machine(MachineHost host, IVmm vmm, VmmSpec spec, Generation? generation)
     {
         _host = host;
         Vmm = vmm;
@@ -19,7 +19,6 @@ public sealed class Machine : IAsyncDisposable
         Generation = generation;
         Disk = spec.Disk;
         ActiveLayer = spec.ActiveLayer;
-        EmptyLength = emptyLength;
     }
 
     public IVmm Vmm { get; }
@@ -35,9 +34,6 @@ public sealed class Machine : IAsyncDisposable
 
     /// <summary>The layer that takes its writes. It holds a use of it.</summary>
     public LayerId ActiveLayer { get; internal set; }
-
-    /// <summary>File length of an active layer that was never written to.</summary>
-    public long EmptyLength { get; }
 
     /// <summary>An empty layer that the VMM has open already, for the next fork; null when there is none. It holds a use of it.</summary>
     public LayerId? NextLayer { get; internal set; }

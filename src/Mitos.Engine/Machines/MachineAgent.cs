@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
@@ -57,16 +56,6 @@ internal static class MachineAgent
     {
         if (machine.Vmm.Process.HasExited)
             throw new VmmException($"its VMM {machine.Spec.Id} has ended");
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(machine.Vmm.AgentSocket), cancellationToken);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
+        return await machine.Vmm.ConnectAgentAsync(cancellationToken);
     }
 }

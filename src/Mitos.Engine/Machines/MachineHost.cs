@@ -55,7 +55,7 @@ public sealed class MachineHost
             _userIds.Add(record.UserId);
         var vmm = Driver.Adopt(spec, process);
         var active = vmm.ReadActiveLayer(Linux.Deadline.In(TimeSpan.FromSeconds(5)));
-        var machine = new Machine(this, vmm, spec, generation, EmptyLengthOf(spec.Shape));
+        var machine = new Machine(this, vmm, spec, generation);
         if (active != spec.ActiveLayer)
         {
             // the engine ended between switching the layers and writing it down
@@ -65,6 +65,9 @@ public sealed class MachineHost
         Layers.Acquire(machine.Disk.Frozen.Add(machine.ActiveLayer));
         return machine;
     }
+
+    /// <summary>A new empty layer for a disk of this shape, with one user.</summary>
+    internal LayerId CreateLayer(MachineShape shape) => Layers.Create(path => Driver.CreateLayer(path, shape.DiskBytes));
 
     internal static string PidPath(string runDirectory) => Path.Combine(runDirectory, "pid");
 
@@ -86,7 +89,7 @@ public sealed class MachineHost
     {
         var id = VmmId.New();
         var runDirectory = RunDirectoryOf(id);
-        var (active, emptyLength) = Layers.Create(shape.DiskBytes);
+        var active = CreateLayer(shape);
         Layers.Acquire(disk.Frozen);
         generation?.Acquire();
         var userId = TakeUserId();
@@ -98,7 +101,7 @@ public sealed class MachineHost
             var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
             var vmm = Driver.Start(spec);
             File.WriteAllText(PidPath(runDirectory), vmm.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
-            return new Machine(this, vmm, spec, generation, emptyLength);
+            return new Machine(this, vmm, spec, generation);
         }
         catch
         {
@@ -140,6 +143,4 @@ public sealed class MachineHost
             }
         }
     }
-
-    private static long EmptyLengthOf(MachineShape shape) => Qcow2Image.EmptyLength(shape.DiskBytes);
 }

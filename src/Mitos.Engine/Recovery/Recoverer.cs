@@ -4,7 +4,7 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
-using Mitos.Engine.Vmm.Qemu;
+using Mitos.Engine.Vmm;
 using Mitos.Linux;
 using Mitos.Linux.Cgroups;
 using Mitos.Linux.Processes;
@@ -52,7 +52,7 @@ internal sealed class Recoverer(string engineId, MachineHost host, GenerationSto
         try
         {
             if (!_generations.TryGetValue(record.Machine.Generation.Id, out var generation))
-                _generations[record.Machine.Generation.Id] = generation = generations.Reopen(record.Machine.Generation, process.Id, QemuCommandLine.MemoryDescriptor);
+                _generations[record.Machine.Generation.Id] = generation = generations.Reopen(record.Machine.Generation, process.Id, IVmmDriver.MemoryDescriptor);
             var machine = host.Adopt(record.Machine, process, generation.Acquire());
             // An engine that ended inside a pause left its source standing.
             var deadline = Deadline.In(TimeSpan.FromSeconds(5));
@@ -106,7 +106,7 @@ internal sealed class Recoverer(string engineId, MachineHost host, GenerationSto
             yield return pid;
     }
 
-    // QEMU was started with `-name ID`: a recycled pid does not have that.
+    // Every VMM has its id among its arguments: a recycled pid does not have that.
     private static bool IsOurs(int pid, string vmmId)
     {
         try

@@ -102,7 +102,8 @@ internal sealed class TemplateService(
         await _building.WaitAsync(cancellationToken);
         try
         {
-            return registry.TryGet(VariantName(shape)) ?? await BootBaseAsync(shape, new Progress<BuildProgress>(), VariantName(shape), null, cancellationToken);
+            var known = registry.TryGet(VariantName(shape));
+            return known is not null && registry.GenerationOf(known).Vmm == host.Driver.Facts.Fingerprint ? known : await BootBaseAsync(shape, new Progress<BuildProgress>(), VariantName(shape), null, cancellationToken);
         }
         finally
         {
@@ -133,6 +134,8 @@ internal sealed class TemplateService(
             Report("cached", Steps, "nothing has changed since it was built");
             return cached;
         }
+        if (CountSandboxes(name) is > 0 and var users)
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {users} sandboxes and cannot be replaced.", "Remove them first, or go on with it as it is.");
         Report("root file system", 2, "making Debian 12 with mmdebstrap; the first time this takes a minute or two");
         var rootfs = await new RootFileSystem(options.CacheDirectory).GetAsync(line => Output("root file system", 2, line), cancellationToken);
         var initramfs = Path.Combine(options.RunDirectory, $"initramfs-{VmmId.New()}");

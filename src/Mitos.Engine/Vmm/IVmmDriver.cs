@@ -9,8 +9,17 @@ namespace Mitos.Engine.Vmm;
 /// </summary>
 public interface IVmmDriver
 {
+    /// <summary>The descriptor by which every VMM process has its generation's memory file; who adopts it finds the file there.</summary>
+    const int MemoryDescriptor = 3;
+
     /// <summary>What was found on this host.</summary>
     VmmFacts Facts { get; }
+
+    /// <summary>Makes the file of a layer that nothing was written to.</summary>
+    /// <param name="path">Must not exist.</param>
+    /// <param name="diskBytes">Size of the disk as the guest sees it.</param>
+    /// <exception cref="IOException">The host's disk is full, for example.</exception>
+    void CreateLayer(string path, long diskBytes);
 
     /// <summary>Starts a process: a machine that boots, or a shell. Returns when its control socket answers.</summary>
     /// <exception cref="Errors.VmmException">It did not start; the message has its own words.</exception>
@@ -30,5 +39,8 @@ public interface IVmmDriver
 public sealed record VmmFacts(string Name, string Version, string Binary, string Accelerator, string AcceleratorReason)
 {
     /// <summary>What a generation records, and must be equal where it is loaded.</summary>
-    public string Fingerprint => $"{Name} {Version} {Accelerator}";
+    public string Fingerprint => $"{Name} {Version} {Accelerator} {DeviceModel}";
+
+    /// <summary>Changes whenever the driver presents a guest with other devices: a device state fits only the devices it was saved with.</summary>
+    public string DeviceModel { get; init; } = "";
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Mitos.Guest.Native;
+using Mitos.Guest.Files;
 using Mitos.Guest.Processes;
 using Mitos.Protocol.Messages;
 
@@ -10,35 +10,35 @@ namespace Mitos.Guest.Forks;
 /// The executables in <c>/etc/mitos/fork.d</c>, which renew what programs keep to themselves: generators, caches, identities.
 /// They run one after the other, by name, before the machine is handed out.
 /// </summary>
-internal sealed class ForkHooks(ProcessTable processes)
+/// <param name="processes">Runs them.</param>
+/// <param name="root">See <see cref="Handshake"/>.</param>
+internal sealed class ForkHooks(ProcessTable processes, string root)
 {
     private const string Folder = "/etc/mitos/fork.d";
     private const int TimeoutMs = 5000, MaxTail = 512;
 
+    private const long SettledMs = 2000;
+    private readonly string _folder = root + Folder;
+    private string[] _files = [];
+    private long _listedAt;
+
     /// <summary>The hooks in order; empty when there are none, which is what most machines have.</summary>
-    public static string[] Find(string root)
+    public string[] Find()
     {
-        var folder = root + Folder;
-        if (IsEmpty(folder))
-            return [];
-        var found = Directory.GetFiles(folder);
-        Array.Sort(found, StringComparer.Ordinal);
-        return Array.FindAll(found, path => (File.GetUnixFileMode(path) & UnixFileMode.UserExecute) != 0);
+        var modified = FileStat.TryRead(_folder, follow: true, out var stat) ? stat.ModifiedUnixMs : 0;
+        if (modified != _listedAt)
+            List(modified);
+        return _files.Length == 0 ? _files : Array.FindAll(_files, path => (File.GetUnixFileMode(path) & UnixFileMode.UserExecute) != 0);
     }
 
-    // By hand, for what the library does to list a directory is much code to run cold.
-    private static unsafe bool IsEmpty(string folder)
+    // To list a directory is much code to run cold, so it is done again only when it has changed.
+    private void List(long modified)
     {
-        var fd = Libc.Open(folder, 0x10000 | 0x80000 /* O_DIRECTORY | O_CLOEXEC */, 0);
-        if (fd < 0)
-            return true;
-        var entries = stackalloc byte[512];
-        var length = Libc.Syscall(217 /* getdents64 */, fd, (nint)entries, 512, 0, 0);
-        _ = Libc.Close(fd);
-        var count = 0;
-        for (nint at = 0; at < length; at += *(ushort*)(entries + at + 16))
-            count++;
-        return count <= 2; // . and ..
+        _files = modified != 0 ? Directory.GetFiles(_folder) : [];
+        Array.Sort(_files, StringComparer.Ordinal);
+        // Times are coarse: what has just changed may change again and look the same.
+        var age = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - modified;
+        _listedAt = age is > -SettledMs and < SettledMs ? -1 : modified;
     }
 
     /// <summary>Runs them; <paramref name="done"/> gets null, or what went wrong.</summary>

@@ -25,6 +25,9 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "pwrite", SetLastError = true)]
     public static partial nint Pwrite(int fd, void* buffer, nuint count, long offset);
 
+    [LibraryImport(C, EntryPoint = "ftruncate", SetLastError = true)]
+    public static partial int Ftruncate(int fd, long length);
+
     [LibraryImport(C, EntryPoint = "pipe2", SetLastError = true)]
     public static partial int Pipe2(int* pair, int flags);
 

@@ -19,18 +19,26 @@ public sealed class Cgroup
     /// <param name="hierarchy">Where the host has its controllers; without any this group limits nothing.</param>
     /// <param name="name">Path below the hierarchy's root.</param>
     /// <param name="limits">The limits.</param>
-    /// <exception cref="IOException">The kernel refused a directory or a limit.</exception>
+    /// <exception cref="IOException">The kernel refused a directory or a limit; no group is left.</exception>
     public static Cgroup Create(CgroupHierarchy hierarchy, string name, CgroupLimits limits)
     {
         var group = new Cgroup(hierarchy, name);
-        foreach (var directory in group._directories)
+        try
         {
-            if (hierarchy.Version == 2)
-                hierarchy.EnableControllers(Path.GetDirectoryName(directory)!);
-            Directory.CreateDirectory(directory);
+            foreach (var directory in group._directories)
+            {
+                if (hierarchy.Version == 2)
+                    hierarchy.EnableControllers(Path.GetDirectoryName(directory)!);
+                Directory.CreateDirectory(directory);
+            }
+            group.Apply(limits);
+            return group;
         }
-        group.Apply(limits);
-        return group;
+        catch
+        {
+            group.TryRemove();
+            throw;
+        }
     }
 
     /// <summary>A group that an earlier process made.</summary>

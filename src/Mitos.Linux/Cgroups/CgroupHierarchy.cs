@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
+
 namespace Mitos.Linux.Cgroups;
 
 /// <summary>Where the controllers memory, cpu and pids of this host are.</summary>
-public sealed class CgroupHierarchy
+public sealed partial class CgroupHierarchy
 {
     private static readonly string[] Controllers = ["memory", "cpu", "pids"];
 
@@ -22,9 +24,12 @@ public sealed class CgroupHierarchy
     public IReadOnlyList<string> Missing { get; }
 
     /// <summary>Reads /proc/self/mounts. Version 2 is taken when it has all controllers, else version 1.</summary>
-    public static CgroupHierarchy Probe()
+    public static CgroupHierarchy Probe() => From(File.ReadLines("/proc/self/mounts"));
+
+    /// <param name="lines">As in /proc/self/mounts: device, directory, kind and options.</param>
+    internal static CgroupHierarchy From(IEnumerable<string> lines)
     {
-        var mounts = File.ReadLines("/proc/self/mounts").Select(line => line.Split(' ')).ToList();
+        var mounts = lines.Select(line => line.Split(' ').Select(Unescape).ToArray()).ToList();
         foreach (var mount in mounts.Where(mount => mount[2] == "cgroup2"))
         {
             var has = File.ReadAllText(Path.Combine(mount[1], "cgroup.controllers")).Split([' ', '\n']);
@@ -43,6 +48,15 @@ public sealed class CgroupHierarchy
         }
         return new CgroupHierarchy(roots.Count > 0 ? 1 : 0, roots, missing);
     }
+
+    /// <summary>One root, whatever controllers it has.</summary>
+    internal static CgroupHierarchy At(int version, string root) => new(version, [root], []);
+
+    // proc(5): blanks, tabs, line feeds and backslashes are \ooo.
+    private static string Unescape(string field) => Escapes().Replace(field, match => ((char)Convert.ToInt32(match.Value[1..], 8)).ToString());
+
+    [GeneratedRegex(@"\\[0-7]{3}")]
+    private static partial Regex Escapes();
 
     /// <summary>Version 2: lets the children of <paramref name="directory"/> use the controllers; makes the directories on the way.</summary>
     internal void EnableControllers(string directory)

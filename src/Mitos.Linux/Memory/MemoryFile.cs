@@ -1,4 +1,8 @@
 using Microsoft.Win32.SafeHandles;
+using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.Fcntl;
+using static Mitos.Linux.Abi.SysMman;
+using static Mitos.Linux.Abi.Unistd;
 
 namespace Mitos.Linux.Memory;
 
@@ -8,11 +12,7 @@ namespace Mitos.Linux.Memory;
 /// </summary>
 public sealed class MemoryFile : IDisposable
 {
-    private const uint CloseOnExec = 1, AllowSealing = 2;
-    private const int AddSeals = 1033, GetSeals = 1034;
-    private const int SealSeal = 1, SealShrink = 2, SealGrow = 4, SealWrite = 8;
-    private const int SealAll = SealSeal | SealShrink | SealGrow | SealWrite;
-    private const int SeekData = 3, SeekHole = 4;
+    private const int AllSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
     private MemoryFile(SafeFileHandle handle, long length)
     {
@@ -27,13 +27,13 @@ public sealed class MemoryFile : IDisposable
 
     public int Descriptor => (int)Handle.DangerousGetHandle();
 
-    public bool IsSealed => (Libc.Fcntl(Descriptor, GetSeals, 0) & SealWrite) != 0;
+    public bool IsSealed => (Libc.Fcntl(Descriptor, F_GET_SEALS, 0) & F_SEAL_WRITE) != 0;
 
     /// <summary>Creates a file of <paramref name="length"/> zero bytes, close-on-exec, not sealed.</summary>
     /// <exception cref="LinuxException">EMFILE, ENOMEM.</exception>
     public static MemoryFile Create(string name, long length)
     {
-        var fd = Libc.MemfdCreate(name, CloseOnExec | AllowSealing);
+        var fd = Libc.MemfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (fd < 0)
             throw LinuxException.FromLastError("memfd_create", name);
         var handle = new SafeFileHandle(fd, ownsHandle: true);
@@ -49,21 +49,30 @@ public sealed class MemoryFile : IDisposable
     public static MemoryFile OpenSealed(int pid, int descriptor)
     {
         var path = $"/proc/{pid}/fd/{descriptor}";
-        var fd = Libc.Open(path, 0x80000 /* O_RDONLY | O_CLOEXEC */, 0);
+        var fd = Libc.Open(path, O_RDONLY | O_CLOEXEC, 0);
         if (fd < 0)
             throw LinuxException.FromLastError("open", path);
         var handle = new SafeFileHandle(fd, ownsHandle: true);
-        if (Libc.Fcntl(fd, GetSeals, 0) == SealAll)
-            return new MemoryFile(handle, Libc.Lseek(fd, 0, 2));
+        if (Libc.Fcntl(fd, F_GET_SEALS, 0) == AllSeals)
+            return new MemoryFile(handle, Libc.Lseek(fd, 0, SEEK_END));
         handle.Dispose();
         throw new LinuxException("fcntl(F_GET_SEALS)", Errno.EPERM, path);
+    }
+
+    /// <summary>Opens, for reading and writing, the memory file that another process holds as descriptor <paramref name="descriptor"/>.</summary>
+    /// <exception cref="LinuxException">No such process or descriptor.</exception>
+    public static MemoryFile Reopen(int pid, int descriptor)
+    {
+        var path = $"/proc/{pid}/fd/{descriptor}";
+        var fd = Libc.Open(path, O_RDWR | O_CLOEXEC, 0);
+        return fd >= 0 ? new MemoryFile(new SafeFileHandle(fd, ownsHandle: true), Libc.Lseek(fd, 0, SEEK_END)) : throw LinuxException.FromLastError("open", path);
     }
 
     /// <summary>Forbids every further change, for everybody and for ever.</summary>
     /// <exception cref="LinuxException">EBUSY while a writable shared mapping exists.</exception>
     public void Seal()
     {
-        if (Libc.Fcntl(Descriptor, AddSeals, SealAll) != 0)
+        if (Libc.Fcntl(Descriptor, F_ADD_SEALS, AllSeals) != 0)
             throw LinuxException.FromLastError("fcntl(F_ADD_SEALS)", $"memory file of {Length >> 20} MiB");
     }
 
@@ -76,10 +85,10 @@ public sealed class MemoryFile : IDisposable
         var fd = (int)file.DangerousGetHandle();
         for (long at = 0; at < length;)
         {
-            var start = Libc.Lseek(fd, at, SeekData);
+            var start = Libc.Lseek(fd, at, SEEK_DATA);
             if (start < 0)
                 yield break; // ENXIO: only a hole is left
-            at = Libc.Lseek(fd, start, SeekHole);
+            at = Libc.Lseek(fd, start, SEEK_HOLE);
             yield return (start, Math.Min(at, length));
         }
     }

@@ -1,3 +1,6 @@
+using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.SysMman;
+
 namespace Mitos.Linux.Memory;
 
 /// <summary>Page-aligned memory outside the managed heap whose pages are present before they are needed.</summary>
@@ -6,7 +9,6 @@ public sealed unsafe class PageBuffer : IDisposable
     /// <summary>Bytes of a page on x86-64.</summary>
     public const int PageSize = 4096;
 
-    private const int ProtReadWrite = 3, MapPrivateAnonymousPopulate = 0x2 | 0x20 | 0x8000;
     private void* _address;
 
     /// <summary>Allocates and touches <paramref name="length"/> bytes, rounded up to pages; a cold buffer would cost 1 ms/MiB in a pause.</summary>
@@ -14,7 +16,7 @@ public sealed unsafe class PageBuffer : IDisposable
     public PageBuffer(long length)
     {
         Length = Math.Max(PageSize, (length + PageSize - 1) / PageSize * PageSize);
-        _address = Libc.Mmap(null, (nuint)Length, ProtReadWrite, MapPrivateAnonymousPopulate, -1, 0);
+        _address = Libc.Mmap(null, (nuint)Length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (_address == (void*)-1)
         {
             _address = null;
@@ -29,7 +31,7 @@ public sealed unsafe class PageBuffer : IDisposable
     public Span<byte> AsSpan(long offset, int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - length);
         return new Span<byte>(Address + offset, length);
     }
 

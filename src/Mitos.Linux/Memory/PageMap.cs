@@ -1,4 +1,7 @@
-using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.Fcntl;
+using static Mitos.Linux.Abi.LinuxFs;
 
 namespace Mitos.Linux.Memory;
 
@@ -8,18 +11,17 @@ namespace Mitos.Linux.Memory;
 /// </summary>
 public sealed unsafe class PageMap : IDisposable
 {
-    private const nuint PagemapScan = 0xC0606610; // _IOWR('f', 16, struct pm_scan_arg)
-    private const ulong IsFile = 1 << 2, IsPresent = 1 << 3, IsSwapped = 1 << 4;
     private readonly int _pid;
-    private readonly int _fd;
+    private readonly SafeFileHandle _file;
 
     /// <exception cref="LinuxException">ENOENT when the process is gone, EACCES without ptrace rights.</exception>
     public PageMap(int pid)
     {
         _pid = pid;
-        _fd = Libc.Open($"/proc/{pid}/pagemap", 0x80000, 0);
-        if (_fd < 0)
+        var fd = Libc.Open($"/proc/{pid}/pagemap", O_RDONLY | O_CLOEXEC, 0);
+        if (fd < 0)
             throw LinuxException.FromLastError("open", $"/proc/{pid}/pagemap");
+        _file = new SafeFileHandle(fd, ownsHandle: true);
     }
 
     /// <summary>Whether this kernel has PAGEMAP_SCAN; probed once on our own process.</summary>
@@ -33,10 +35,11 @@ public sealed unsafe class PageMap : IDisposable
     /// <param name="runs">Cleared, then filled; its capacity grows when it must.</param>
     /// <param name="useScan">False reads /proc/PID/pagemap instead, which costs O(length).</param>
     /// <returns>Number of pages.</returns>
+    /// <exception cref="LinuxException">ESRCH when the process has ended.</exception>
     public int FindPrivate(ulong start, long length, List<PageRun> runs, bool useScan = true)
     {
         runs.Clear();
-        return useScan && HasScan ? Scan(start, length, IsFile, IsFile, IsPresent | IsSwapped, runs) : ReadEntries(start, length, runs);
+        return useScan && HasScan ? Scan(start, length, PAGE_IS_FILE, PAGE_IS_FILE, PAGE_IS_PRESENT | PAGE_IS_SWAPPED, runs) : ReadEntries(start, length, runs);
     }
 
     /// <summary>Counts pages that are mapped and still the file's: those shared with everybody else who maps it.</summary>
@@ -44,31 +47,33 @@ public sealed unsafe class PageMap : IDisposable
     {
         if (!HasScan)
             return CountSharedEntries(start, length);
-        return Scan(start, length, 0, IsFile | IsPresent, 0, []);
+        return Scan(start, length, 0, PAGE_IS_FILE | PAGE_IS_PRESENT, 0, []);
     }
 
-    public void Dispose() => _ = Libc.Close(_fd);
+    public void Dispose() => _file.Dispose();
 
     private int Scan(ulong start, long length, ulong inverted, ulong all, ulong any, List<PageRun> runs)
     {
         const int Capacity = 2048;
         var regions = stackalloc PageRegion[Capacity];
         var total = 0;
-        for (var at = start; at < start + (ulong)length;)
+        for (var at = start; ;)
         {
             var argument = new ScanArgument
             {
                 Size = (ulong)sizeof(ScanArgument), Start = at, End = start + (ulong)length, Vector = (ulong)regions, VectorLength = Capacity,
-                CategoryInverted = inverted, CategoryMask = all, CategoryAnyOf = any, ReturnMask = IsPresent | IsSwapped,
+                CategoryInverted = inverted, CategoryMask = all, CategoryAnyOf = any, ReturnMask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
             };
-            var found = Libc.Ioctl(_fd, PagemapScan, &argument);
+            var found = Libc.Ioctl(_file, PAGEMAP_SCAN, &argument);
             if (found < 0)
                 throw LinuxException.FromLastError("ioctl(PAGEMAP_SCAN)", $"process {_pid}");
             for (var i = 0; i < found; i++)
                 total += Append(runs, (int)((regions[i].Start - start) / PageBuffer.PageSize), (int)((regions[i].End - regions[i].Start) / PageBuffer.PageSize));
-            at = argument.WalkEnd;
+            if (found == 0 || argument.WalkEnd >= argument.End)
+                return total;
+            // walk_end alone would do, but after a walk in several parts (of 512 regions) the kernel reports where an earlier part ended: pages would come twice.
+            at = Math.Max(argument.WalkEnd, regions[found - 1].End);
         }
-        return total;
     }
 
     private int ReadEntries(ulong start, long length, List<PageRun> runs)
@@ -98,9 +103,11 @@ public sealed unsafe class PageMap : IDisposable
         {
             var want = Math.Min(Batch, pages - page);
             var offset = ((long)(start / PageBuffer.PageSize) + page) * sizeof(ulong);
-            var got = Libc.Pread(_fd, entries, (nuint)want * sizeof(ulong), offset);
-            if (got <= 0)
+            var got = Libc.Pread(_file, entries, (nuint)want * sizeof(ulong), offset);
+            if (got < 0)
                 throw LinuxException.FromLastError("pread", $"/proc/{_pid}/pagemap");
+            if (got == 0)
+                throw new LinuxException("pread", Errno.ESRCH, $"/proc/{_pid}/pagemap"); // its memory is gone
             for (var i = 0; i < (int)got / sizeof(ulong); i++)
                 visit(page + i, entries[i]);
             page += (int)got / sizeof(ulong);
@@ -119,27 +126,12 @@ public sealed unsafe class PageMap : IDisposable
 
     private static bool ProbeScan()
     {
-        var fd = Libc.Open("/proc/self/pagemap", 0x80000, 0);
+        var fd = Libc.Open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
         if (fd < 0)
             return false;
         var region = default(PageRegion);
-        var argument = new ScanArgument { Size = (ulong)sizeof(ScanArgument), Vector = (ulong)&region, VectorLength = 1, CategoryMask = IsPresent, ReturnMask = IsPresent };
-        var result = Libc.Ioctl(fd, PagemapScan, &argument); // an empty range: 0 where the call exists
-        _ = Libc.Close(fd);
-        return result >= 0;
-    }
-
-    /// <summary>struct page_region</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct PageRegion
-    {
-        public ulong Start, End, Categories;
-    }
-
-    /// <summary>struct pm_scan_arg, 96 bytes</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct ScanArgument
-    {
-        public ulong Size, Flags, Start, End, WalkEnd, Vector, VectorLength, MaxPages, CategoryInverted, CategoryMask, CategoryAnyOf, ReturnMask;
+        var argument = new ScanArgument { Size = (ulong)sizeof(ScanArgument), Vector = (ulong)&region, VectorLength = 1, CategoryMask = PAGE_IS_PRESENT, ReturnMask = PAGE_IS_PRESENT };
+        using var file = new SafeFileHandle(fd, ownsHandle: true);
+        return Libc.Ioctl(file, PAGEMAP_SCAN, &argument) >= 0; // an empty range: 0 where the call exists
     }
 }

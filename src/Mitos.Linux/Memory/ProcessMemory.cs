@@ -1,10 +1,12 @@
+using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.SysUio;
+
 namespace Mitos.Linux.Memory;
 
 /// <summary>Copies pages between a buffer of ours and a mapping of another process.</summary>
 public static unsafe class ProcessMemory
 {
-    private const int MaxVectors = 1024; // UIO_MAXIOV
-    private const int MaxRemotePerVector = 8 << 20;
+    private const int MaxBatch = 8 << 20;
 
     /// <summary>Copies the pages of <paramref name="runs"/>, one after the other, into <paramref name="buffer"/> from <paramref name="offset"/> on.</summary>
     /// <returns>Bytes copied.</returns>
@@ -19,20 +21,30 @@ public static unsafe class ProcessMemory
 
     private static long Move(int pid, ulong mapping, ReadOnlySpan<PageRun> runs, PageBuffer buffer, long offset, bool write)
     {
-        var remote = stackalloc IoVector[MaxVectors];
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        long total = 0;
+        foreach (var run in runs)
+            total += (long)run.Count * PageBuffer.PageSize;
+        if (total > buffer.Length - offset)
+            throw new ArgumentException($"The runs have {total} bytes; the buffer has {buffer.Length}, from {offset} on.", nameof(buffer));
+        var remote = stackalloc IoVector[UIO_MAXIOV];
         long done = 0;
+        var taken = 0; // pages of the next run that are moved already
         for (var next = 0; next < runs.Length;)
         {
             var count = 0;
             long batch = 0;
-            for (; next < runs.Length && count < MaxVectors && (count == 0 || batch < MaxRemotePerVector); next++, count++)
+            for (; next < runs.Length && count < UIO_MAXIOV && batch < MaxBatch; count++)
             {
-                remote[count].Base = (nuint)(mapping + ((ulong)runs[next].First * PageBuffer.PageSize));
-                remote[count].Length = (nuint)runs[next].Count * PageBuffer.PageSize;
-                batch += (long)runs[next].Count * PageBuffer.PageSize;
+                // a part of a long run: one call moves less than 2 GiB, whatever it is asked for
+                var pages = (int)Math.Min(runs[next].Count - taken, (MaxBatch - batch) / PageBuffer.PageSize);
+                remote[count].Base = (nuint)(mapping + ((ulong)(runs[next].First + (long)taken) * PageBuffer.PageSize));
+                remote[count].Length = (nuint)pages * PageBuffer.PageSize;
+                batch += (long)pages * PageBuffer.PageSize;
+                taken += pages;
+                if (taken == runs[next].Count)
+                    (next, taken) = (next + 1, 0);
             }
-            if (offset + done + batch > buffer.Length)
-                throw new ArgumentException($"The runs have more bytes than the buffer's {buffer.Length}.", nameof(buffer));
             var local = new IoVector { Base = (nuint)(buffer.Address + offset + done), Length = (nuint)batch };
             var moved = write
                 ? Libc.ProcessVmWritev(pid, &local, 1, remote, (nuint)count, 0)
@@ -40,7 +52,7 @@ public static unsafe class ProcessMemory
             if (moved != batch)
                 throw moved < 0
                     ? LinuxException.FromLastError(write ? "process_vm_writev" : "process_vm_readv", $"process {pid}")
-                    : new LinuxException(write ? "process_vm_writev" : "process_vm_readv", 14 /* EFAULT: a part only */, $"process {pid}");
+                    : new LinuxException(write ? "process_vm_writev" : "process_vm_readv", Errno.EFAULT /* a part only */, $"process {pid}");
             done += batch;
         }
         return done;

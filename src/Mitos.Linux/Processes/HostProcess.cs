@@ -1,12 +1,15 @@
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
+using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.Signals;
+using static Mitos.Linux.Abi.SysSyscall;
+using static Mitos.Linux.Abi.SysWait;
 
 namespace Mitos.Linux.Processes;
 
 /// <summary>A process, held by a pidfd: signals and waiting can never hit another process that got the same number.</summary>
 public sealed unsafe class HostProcess : IDisposable
 {
-    private const int SysPidfdSendSignal = 424, SysPidfdOpen = 434;
     private readonly SafeFileHandle _pidfd;
     private readonly bool _isChild;
 
@@ -34,7 +37,7 @@ public sealed unsafe class HostProcess : IDisposable
     /// <summary>Opens a running process, if it is still the one that started at <paramref name="startTime"/>.</summary>
     public static HostProcess? TryOpen(int pid, ulong startTime)
     {
-        var fd = (int)Libc.Syscall(SysPidfdOpen, pid, 0, 0, 0);
+        var fd = (int)Libc.Syscall(SYS_pidfd_open, pid, 0, 0, 0);
         if (fd < 0)
             return null;
         var handle = new SafeFileHandle(fd, ownsHandle: true);
@@ -48,16 +51,26 @@ public sealed unsafe class HostProcess : IDisposable
     public static HostProcess? TryOpenAny(int pid) => TryOpen(pid, ReadStartTime(pid));
 
     /// <summary>Sends a signal. False when the process has already ended.</summary>
-    public bool TrySignal(int signal) => Libc.Syscall(SysPidfdSendSignal, (int)_pidfd.DangerousGetHandle(), signal, 0, 0) == 0;
+    public bool TrySignal(int signal)
+    {
+        try
+        {
+            return Libc.Syscall(SYS_pidfd_send_signal, _pidfd, signal, 0, 0) == 0;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false; // it ended, and we were done with it
+        }
+    }
 
     /// <summary>Sends SIGKILL.</summary>
-    public void Kill() => TrySignal(9);
+    public void Kill() => TrySignal(SIGKILL);
 
     /// <summary>User and system time of all its threads so far; zero when it has ended.</summary>
     public TimeSpan ReadCpuTime()
     {
         var fields = ReadStat(Id);
-        if (fields.Length < 15 || ulong.Parse(fields[19], CultureInfo.InvariantCulture) != StartTime)
+        if (fields.Length <= 19 || ulong.Parse(fields[19], CultureInfo.InvariantCulture) != StartTime)
             return TimeSpan.Zero;
         var ticks = long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture);
         return TimeSpan.FromMilliseconds(ticks * 10); // USER_HZ is 100 on every Linux
@@ -93,7 +106,6 @@ public sealed unsafe class HostProcess : IDisposable
     {
         if (!_isChild)
             return;
-        var info = stackalloc byte[128];
-        _ = Libc.Waitid(3 /* P_PIDFD */, (uint)_pidfd.DangerousGetHandle(), info, 4 /* WEXITED */, null);
+        _ = Libc.Waitid(P_PIDFD, (uint)_pidfd.DangerousGetHandle(), null, WEXITED, null);
     }
 }

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Win32.SafeHandles;
+using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.SysEpoll;
 
 namespace Mitos.Linux.Processes;
 
@@ -15,15 +17,15 @@ internal static unsafe class ProcessExits
         var key = Interlocked.Increment(ref _last);
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Watched[key] = ended;
-        var change = new EpollEvent { Events = 1u /* EPOLLIN */ | 1u << 30 /* EPOLLONESHOT */, Data = key };
-        if (Libc.EpollCtl(Epoll, 1 /* ADD */, (int)pidfd.DangerousGetHandle(), &change) != 0)
+        var change = new EpollEvent { Events = EPOLLIN | EPOLLONESHOT, Data = key };
+        if (Libc.EpollCtl(Epoll, EPOLL_CTL_ADD, (int)pidfd.DangerousGetHandle(), &change) != 0)
             throw LinuxException.FromLastError("epoll_ctl", "a process descriptor");
         return ended.Task;
     }
 
     private static int Start()
     {
-        var epoll = Libc.EpollCreate1(0x80000);
+        var epoll = Libc.EpollCreate1(EPOLL_CLOEXEC);
         new Thread(() => Run(epoll)) { IsBackground = true, Name = "process exits" }.Start();
         return epoll;
     }

@@ -18,8 +18,11 @@ public sealed record SpawnOptions
     /// <summary>Descriptors of cgroup.procs files that it joins before it executes.</summary>
     public IReadOnlyList<int> Cgroups { get; init; } = [];
 
-    /// <summary>User and group that it runs as, without supplementary groups; null: as we do.</summary>
+    /// <summary>User and group that it runs as; null: as we do.</summary>
     public int? UserId { get; init; }
+
+    /// <summary>Supplementary groups, with <see cref="UserId"/>. Default: none.</summary>
+    public IReadOnlyList<int> Groups { get; init; } = [];
 
     /// <summary>Working directory. Default: the root.</summary>
     public string Directory { get; init; } = "/";

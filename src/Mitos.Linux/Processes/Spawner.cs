@@ -1,31 +1,27 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Mitos.Linux.Abi;
 
 namespace Mitos.Linux.Processes;
 
 /// <summary>Starts processes through the native shim (native/spawn.c).</summary>
 public static unsafe class Spawner
 {
-    private static readonly string[] Steps =
+    internal static readonly IReadOnlyList<string> Steps =
         ["none", "clone", "setsid", "join cgroup", "arrange descriptors", "set terminal", "set limits", "set identity", "chdir", "execve"];
 
-    [Flags]
-    private enum Flag : uint
-    {
-        NewSession = 1, SetIdentity = 8, NoNewPrivileges = 16, NoHugePages = 32,
-    }
-
-    /// <summary>Starts a process and returns when it has executed.</summary>
+    /// <summary>Starts a process and returns when it executes; what is known of the new program under /proc may come a moment later.</summary>
     /// <exception cref="LinuxException">Its <see cref="LinuxException.Call"/> names the step that failed.</exception>
     public static HostProcess Start(SpawnOptions options)
     {
         using var memory = new NativeStrings();
         fixed (int* descriptors = options.Descriptors.ToArray())
         fixed (int* cgroups = options.Cgroups.ToArray())
+        fixed (uint* groups = options.Groups.Select(group => (uint)group).ToArray())
         {
-            var flags = (options.NewSession ? Flag.NewSession : 0) | (options.NoHugePages ? Flag.NoHugePages : 0)
-                | (options.UserId is null ? 0 : Flag.SetIdentity | Flag.NoNewPrivileges);
-            var request = new Request
+            var flags = (options.NewSession ? SpawnFlags.NewSession : 0) | (options.NoHugePages ? SpawnFlags.NoHugePages : 0)
+                | (options.UserId is null ? 0 : SpawnFlags.SetIdentity | SpawnFlags.NoNewPrivileges);
+            var request = new SpawnRequest
             {
                 Paths = memory.Array([options.Path]),
                 Arguments = memory.Array(options.Arguments),
@@ -33,6 +29,7 @@ public static unsafe class Spawner
                 Directory = memory.Text(options.Directory),
                 Descriptors = descriptors, DescriptorCount = options.Descriptors.Count,
                 Cgroups = cgroups, CgroupCount = options.Cgroups.Count,
+                Groups = groups, GroupCount = options.Groups.Count,
                 MaxOpenFiles = (ulong)options.MaxOpenFiles,
                 UserId = (uint)(options.UserId ?? 0), GroupId = (uint)(options.UserId ?? 0),
                 Flags = flags,
@@ -45,26 +42,14 @@ public static unsafe class Spawner
         }
     }
 
-    /// <summary>struct mitos_spawn_request</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Request
-    {
-        public byte** Paths, Arguments, Environment;
-        public byte* Directory;
-        public int* Descriptors, Cgroups;
-        public uint* Groups;
-        public ulong MaxOpenFiles;
-        public int DescriptorCount, CgroupCount, GroupCount;
-        public uint UserId, GroupId;
-        public Flag Flags;
-    }
-
     private sealed class NativeStrings : IDisposable
     {
         private readonly List<nint> _blocks = [];
 
         public byte* Text(string value)
         {
+            if (value.Contains('\0'))
+                throw new ArgumentException($"'{value.Replace('\0', '·')}' has a zero inside; for a program it would end there.", nameof(value));
             var block = Marshal.StringToCoTaskMemUTF8(value);
             _blocks.Add(block);
             return (byte*)block;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -98,8 +100,8 @@ static int child(void *argument)
             || syscall(SYS_setresuid, r->uid, r->uid, r->uid) < 0)
             fail(s, STEP_IDENTITY);
     }
-    if ((r->flags & MITOS_NO_NEW_PRIVILEGES) && syscall(SYS_prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0) < 0) fail(s, STEP_IDENTITY);
-    if ((r->flags & MITOS_NO_HUGE_PAGES) && syscall(SYS_prctl, 41 /* PR_SET_THP_DISABLE */, 1, 0, 0, 0) < 0) fail(s, STEP_LIMITS);
+    if ((r->flags & MITOS_NO_NEW_PRIVILEGES) && syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(s, STEP_IDENTITY);
+    if ((r->flags & MITOS_NO_HUGE_PAGES) && syscall(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0) fail(s, STEP_LIMITS);
     if (r->cwd && chdir(r->cwd) < 0) fail(s, STEP_CWD);
     sigset_t none;
     sigemptyset(&none);
@@ -115,6 +117,25 @@ static int child(void *argument)
     return fail(s, STEP_EXEC);
 }
 
+// The switch of huge pages belongs to the memory, which a child shares with us until it executes. So it is on for us too as long
+// as any such child is under way, and afterwards it is again what it was.
+static pthread_mutex_t huge_lock = PTHREAD_MUTEX_INITIALIZER;
+static int huge_users, huge_before;
+
+static void begin_huge(void)
+{
+    pthread_mutex_lock(&huge_lock);
+    if (huge_users++ == 0) huge_before = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
+    pthread_mutex_unlock(&huge_lock);
+}
+
+static void end_huge(void)
+{
+    pthread_mutex_lock(&huge_lock);
+    if (--huge_users == 0) prctl(PR_SET_THP_DISABLE, huge_before, 0, 0, 0);
+    pthread_mutex_unlock(&huge_lock);
+}
+
 // Returns the pid and stores a close-on-exec pidfd; or -errno, with the step that failed in *step.
 int mitos_spawn(const struct mitos_spawn_request *request, int32_t *pidfd, int32_t *step)
 {
@@ -127,13 +148,15 @@ int mitos_spawn(const struct mitos_spawn_request *request, int32_t *pidfd, int32
     sigprocmask(SIG_SETMASK, &all, &s.signals); // no handler may run in the child while it borrows this memory
     int fd = -1;
     // vfork semantics: this thread sleeps until the child has executed or ended, so `s` and `stack` stay valid for it.
+    if (request->flags & MITOS_NO_HUGE_PAGES) begin_huge();
     int pid = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &s, &fd);
     int error = errno;
+    if (request->flags & MITOS_NO_HUGE_PAGES) end_huge();
     sigprocmask(SIG_SETMASK, &s.signals, 0);
     munmap(stack, STACK);
     if (pid < 0) { *step = STEP_CLONE; return -error; }
     if (s.step) {
-        waitpid(pid, 0, 0);
+        while (waitpid(pid, 0, 0) < 0 && errno == EINTR) { }
         close(fd);
         *step = s.step;
         return -s.error;

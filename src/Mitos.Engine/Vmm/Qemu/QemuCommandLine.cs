@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using Mitos.Engine.Disks;
 
@@ -11,7 +13,7 @@ namespace Mitos.Engine.Vmm.Qemu;
 internal static class QemuCommandLine
 {
     /// <summary>Descriptors of the process, by number.</summary>
-    public const int MemoryDescriptor = 3, MonitorDescriptor = 4, AgentDescriptor = 5, FirstDiskDescriptor = 6;
+    public const int MemoryDescriptor = IVmmDriver.MemoryDescriptor, MonitorDescriptor = 4, AgentDescriptor = 5, FirstDiskDescriptor = 6;
 
     /// <summary>The fdset of the layer at <paramref name="position"/> of the stack; 1 is the base image.</summary>
     public static int DiskSet(int position) => position + 1;
@@ -27,33 +29,26 @@ internal static class QemuCommandLine
         {
             "qemu", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", spec.Id,
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-            // a stream made by xen-save-devices-state carries no configuration section
-            "-global", "migration.send-configuration=off",
-            "-M", "microvm,memory-backend=ram,rtc=on,isa-serial=on",
             // a large translation cache would be private memory of every fork
             "-accel", tcg ? "tcg,tb-size=64" : "kvm",
-            "-cpu", tcg ? "max" : "host",
             "-smp", spec.Shape.CpuCount.ToString(CultureInfo.InvariantCulture),
             "-m", spec.Shape.MemoryMiB.ToString(CultureInfo.InvariantCulture),
             "-object", $"memory-backend-file,id=ram,size={spec.Shape.MemoryMiB}M,mem-path=/proc/self/fd/{MemoryDescriptor},share={(spec.Memory.IsSealed ? "off" : "on")}",
             "-chardev", $"socket,id=monitor,fd={MonitorDescriptor},server=on,wait=off", "-mon", "chardev=monitor,mode=control",
             // the console stays in a ring in QEMU: a guest that prints without end fills nothing on the host
             "-chardev", "ringbuf,id=console,size=65536", "-serial", "chardev:console",
-            "-device", "virtio-serial-device", "-chardev", $"socket,id=agent,fd={AgentDescriptor},server=on,wait=off",
-            "-device", "virtserialport,chardev=agent,name=mitos.agent",
-            // the card is always there, because the devices of a generation and its descendants must be the same
+            "-chardev", $"socket,id=agent,fd={AgentDescriptor},server=on,wait=off",
             "-netdev", spec.UserModeNetwork ? "user,id=net,ipv6=off" : "hubport,hubid=0,id=net",
-            "-device", "virtio-net-device,netdev=net,mac=02:6d:69:74:6f:73",
         };
+        arguments.AddRange(Devices(facts.Accelerator));
         for (var position = 0; position <= spec.Disk.Frozen.Length + 1; position++)
             arguments.AddRange(["-add-fd", $"fd={FirstDiskDescriptor + position},set={DiskSet(position)}"]);
         // a second one for the active layer, read-only: it will be frozen
         var next = FirstDiskDescriptor + spec.Disk.Frozen.Length + 2;
         arguments.AddRange(["-add-fd", $"fd={next++},set={DiskSet(spec.Disk.Frozen.Length + 1)}"]);
-        // a full host disk is an error inside the guest, not a machine that stops
-        arguments.AddRange(["-blockdev", Stack(spec).ToJsonString(), "-device", $"virtio-blk-device,drive={NodeOf(spec.ActiveLayer)},id=disk0,werror=report,rerror=report"]);
+        arguments.AddRange(["-blockdev", Stack(spec).ToJsonString(), "-device", $"{Disk},drive={NodeOf(spec.ActiveLayer)}"]);
         if (spec.Boot is { } boot)
-            {
+        {
             // opened through /proc: that asks for rights on the files, not on the directories above them
             arguments.AddRange(["-kernel", $"/proc/self/fd/{next}", "-initrd", $"/proc/self/fd/{next + 1}", "-append", KernelCommandLine(boot, tcg)]);
         }
@@ -63,6 +58,27 @@ internal static class QemuCommandLine
         }
         return arguments;
     }
+
+    /// <summary>Names the devices that a guest sees, so that a generation of others is recognised.</summary>
+    public static string DeviceModel(string accelerator) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', [.. Devices(accelerator), Disk]))))[..8];
+
+    // A full host disk is an error inside the guest, not a machine that stops.
+    private const string Disk = "virtio-blk-device,id=disk0,werror=report,rerror=report";
+
+    // What the guest sees of its machine, but for the disk, which needs its layers.
+    private static string[] Devices(string accelerator) =>
+    [
+        // a stream made by xen-save-devices-state carries no configuration section
+        "-global", "migration.send-configuration=off",
+        // a child on a card without a cable need not tell the neighbours that it moved: that is 20 ms of cold code
+        "-global", "migration.announce-rounds=0",
+        "-M", "microvm,memory-backend=ram,rtc=on,isa-serial=on",
+        "-cpu", accelerator == "tcg" ? "max" : "host",
+        "-device", "virtio-serial-device", "-device", "virtserialport,chardev=agent,name=mitos.agent",
+        // the card is always there, because the devices of a generation and its descendants must be the same
+        "-device", "virtio-net-device,netdev=net,guest_announce=off,mac=02:6d:69:74:6f:73",
+    ];
 
     /// <summary>The options of a layer's node, for -blockdev and blockdev-add.</summary>
     public static JsonObject Layer(LayerId layer, int set, bool writable, JsonNode? backing) => new()
@@ -93,7 +109,10 @@ internal static class QemuCommandLine
 
     // tsc_early_khz: without it one TCG boot in three hangs, for microvm has no PIT, HPET or PM timer to calibrate against.
     // tsc=reliable and nowatchdog: no periodic checks, so an idle guest sleeps.
+    // psi, audit, lsm: code on every system call and switch that nobody here uses, and that each child translates anew.
+    // norandmaps: TCG keeps translated code by virtual address, so with ASLR each exec of the same program is translated again
+    // (docs/decisions/0005); with KVM it stays on.
     private static string KernelCommandLine(BootSource boot, bool tcg) =>
-        "console=ttyS0 panic=-1 reboot=t random.trust_cpu=on tsc=reliable nowatchdog loglevel=5 "
-        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off ") : "") + boot.CommandLine;
+        "console=ttyS0 panic=-1 reboot=t random.trust_cpu=on tsc=reliable nowatchdog loglevel=5 psi=0 audit=0 lsm=landlock,yama "
+        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off norandmaps ") : "") + boot.CommandLine;
 }

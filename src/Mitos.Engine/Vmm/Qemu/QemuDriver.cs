@@ -42,6 +42,7 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 Descriptors = descriptors,
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
+                Groups = Facts.Accelerator == "kvm" && FileOwner.KvmGroup() is { } kvm ? [kvm] : [],
                 // one heap for all threads: each further one is private memory of every fork
                 Environment = new Dictionary<string, string> { ["MALLOC_ARENA_MAX"] = "1" },
                 NoHugePages = true,
@@ -60,6 +61,8 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
             return (int)handle.DangerousGetHandle();
         }
     }
+
+    public void CreateLayer(string path, long diskBytes) => Qcow2Image.CreateEmpty(path, diskBytes);
 
     public IVmm Adopt(VmmSpec spec, HostProcess process) =>
         new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Disks;
@@ -25,6 +26,10 @@ internal sealed class QemuMachine : IVmm
     private readonly LayerStore _layers;
     private ImmutableArray<LayerId> _frozen;
     private readonly LayerId _firstActive;
+    private readonly string _agentSocket;
+    private readonly long _emptyLength;
+    private Socket? _earlyAgent;
+    private FileInfo? _activeFile;
     private byte[]? _switch;
     private MemoryFile? _state;
     private readonly Dictionary<LayerId, int> _sets = [];
@@ -34,7 +39,8 @@ internal sealed class QemuMachine : IVmm
     {
         Id = spec.Id;
         Process = process;
-        AgentSocket = Path.Combine(spec.RunDirectory, "agent");
+        _agentSocket = Path.Combine(spec.RunDirectory, "agent");
+        _emptyLength = Qcow2Image.EmptyLength(spec.Shape.DiskBytes);
         _monitor = monitor;
         _layers = layers;
         _frozen = spec.Disk.Frozen;
@@ -47,8 +53,6 @@ internal sealed class QemuMachine : IVmm
     public string Id { get; }
 
     public HostProcess Process { get; }
-
-    public string AgentSocket { get; }
 
     public IReadOnlyList<GuestMemoryRegion> Memory { get; }
 
@@ -80,8 +84,27 @@ internal sealed class QemuMachine : IVmm
         return state;
     }
 
-    public void LoadDeviceState(ReadOnlyMemory<byte> state, Deadline deadline)
+    public async ValueTask<Stream> ConnectAgentAsync(CancellationToken cancellationToken)
     {
+        if (Interlocked.Exchange(ref _earlyAgent, null) is { } early)
+            return new NetworkStream(early, ownsSocket: true);
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(_agentSocket), cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            throw new IOException($"The agent's port of QEMU {Id} cannot be reached: {e.Message}", e);
+        }
+    }
+
+    public void Load(ReadOnlyMemory<byte> state, Action<IReadOnlyList<GuestMemoryRegion>> writeMemory, Deadline deadline)
+    {
+        writeMemory(Memory); // before the state, for the machine runs as soon as it has that
+        ConnectAgentEarly();
         var (ours, theirs) = UnixSocket.Pair($"the device state of {Id}");
         using (ours)
         {
@@ -134,15 +157,24 @@ internal sealed class QemuMachine : IVmm
         _switch = null;
     }
 
-    public void SwitchLayer(LayerId active, LayerId next, Deadline deadline)
+    public FrozenLayer FreezeDisk(LayerId active, LayerId next, Deadline deadline)
     {
+        // Stopping drained and wrote out the disk: a file that did not grow was not written to, and stays active.
+        var file = _activeFile ?? new FileInfo(_layers.PathOf(active));
+        file.Refresh();
+        if (file.Length == _emptyLength)
+            return FrozenLayer.None;
         _monitor.Run(_switch ?? SwitchCommand(active, next), deadline);
         _switch = null;
         _frozen = _frozen.Add(active);
+        return FrozenLayer.Active;
     }
 
-    /// <summary>Encodes the switch ahead of the pause.</summary>
-    public void PrepareSwitch(LayerId active, LayerId next) => _switch = SwitchCommand(active, next);
+    public void PrepareFreeze(LayerId active, LayerId next)
+    {
+        _switch = SwitchCommand(active, next);
+        _activeFile = new FileInfo(_layers.PathOf(active));
+    }
 
     public LayerId ReadActiveLayer(Deadline deadline)
     {
@@ -203,9 +235,25 @@ internal sealed class QemuMachine : IVmm
     public void Dispose()
     {
         Process.Kill();
+        _earlyAgent?.Dispose();
         _monitor.Dispose();
         _state?.Dispose();
         Process.Dispose();
+    }
+
+    // A guest that was captured with its host connected then finds it so, and has no event to handle in its first moment.
+    private void ConnectAgentEarly()
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            socket.Connect(new UnixDomainSocketEndPoint(_agentSocket));
+            _earlyAgent = socket;
+        }
+        catch (SocketException)
+        {
+            socket.Dispose(); // who needs the agent connects again, and reports what is wrong
+        }
     }
 
     private static byte[] SwitchCommand(LayerId active, LayerId next) =>
@@ -239,22 +287,8 @@ internal sealed class QemuMachine : IVmm
 
     private static List<GuestMemoryRegion> FindMemory(VmmSpec spec, HostProcess process)
     {
-        var inode = ulong.Parse(InodeOf(spec.Memory), System.Globalization.CultureInfo.InvariantCulture);
-        var regions = ProcessMap.Find(process.Id, "/memfd:").Where(map => map.Inode == inode)
-            .Select(map => new GuestMemoryRegion(map.Start, (long)(map.End - map.Start), map.Offset)).ToList();
-        if (regions.Sum(region => region.Length) != spec.Shape.MemoryBytes)
-            throw new VmmException($"QEMU {spec.Id} maps {regions.Sum(region => region.Length)} bytes of its generation, not {spec.Shape.MemoryBytes}.");
-        return regions;
-    }
-
-    private static string InodeOf(MemoryFile file)
-    {
-        // /proc/self/fdinfo has the inode since Linux 5.14
-        foreach (var line in File.ReadLines($"/proc/self/fdinfo/{file.Descriptor}"))
-        {
-            if (line.StartsWith("ino:", StringComparison.Ordinal))
-                return line[4..].Trim();
-        }
-        throw new VmmException("This kernel does not tell a descriptor's inode; Linux 5.14 or later is needed.");
+        var regions = GuestMemory.Find(spec.Memory, process.Id);
+        return regions.Sum(region => region.Length) == spec.Shape.MemoryBytes ? regions
+            : throw new VmmException($"QEMU {spec.Id} maps {regions.Sum(region => region.Length)} bytes of its generation, not {spec.Shape.MemoryBytes}.");
     }
 }

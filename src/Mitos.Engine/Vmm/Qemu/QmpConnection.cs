@@ -26,7 +26,7 @@ internal sealed class QmpConnection : IDisposable
         _subject = subject;
         try
         {
-            _socket = UnixSocket.Connect(path);
+            _socket = UnixSocket.Connect(path, deadline);
         }
         catch (LinuxException e)
         {

@@ -1,8 +1,9 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
-namespace Mitos.Linux;
+namespace Mitos.Linux.Abi;
 
-/// <summary>The C library's functions used here, as they are. Safe wrappers stand in the folders beside.</summary>
+/// <summary>The C library's functions used here, as they are. Safe wrappers stand in the folders beside; numbers in <c>Constants.cs</c>.</summary>
 internal static unsafe partial class Libc
 {
     private const string C = "libc";
@@ -19,14 +20,14 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags, uint mode);
 
-    [LibraryImport(C, EntryPoint = "close", SetLastError = true)]
-    public static partial int Close(int fd);
+    [LibraryImport(C, EntryPoint = "chown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Chown(string path, uint user, uint group);
 
     [LibraryImport(C, EntryPoint = "read", SetLastError = true)]
     public static partial nint Read(int fd, void* buffer, nuint count);
 
     [LibraryImport(C, EntryPoint = "pread", SetLastError = true)]
-    public static partial nint Pread(int fd, void* buffer, nuint count, long offset);
+    public static partial nint Pread(SafeFileHandle fd, void* buffer, nuint count, long offset);
 
     [LibraryImport(C, EntryPoint = "pwrite", SetLastError = true)]
     public static partial nint Pwrite(int fd, void* buffer, nuint count, long offset);
@@ -44,7 +45,10 @@ internal static unsafe partial class Libc
     public static partial int Madvise(void* address, nuint length, int advice);
 
     [LibraryImport(C, EntryPoint = "ioctl", SetLastError = true)]
-    public static partial int Ioctl(int fd, nuint request, void* argument);
+    public static partial int Ioctl(SafeFileHandle fd, nuint request, void* argument);
+
+    [LibraryImport(C, EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int Ioctl(SafeFileHandle fd, nuint request, nint argument);
 
     [LibraryImport(C, EntryPoint = "process_vm_readv", SetLastError = true)]
     public static partial nint ProcessVmReadv(int pid, IoVector* local, nuint localCount, IoVector* remote, nuint remoteCount, nuint flags);
@@ -67,6 +71,9 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "connect", SetLastError = true)]
     public static partial int Connect(int fd, void* address, uint length);
 
+    [LibraryImport(C, EntryPoint = "setsockopt", SetLastError = true)]
+    public static partial int Setsockopt(int fd, int level, int option, void* value, uint length);
+
     [LibraryImport(C, EntryPoint = "sendmsg", SetLastError = true)]
     public static partial nint Sendmsg(int fd, MessageHeader* message, int flags);
 
@@ -82,6 +89,10 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "syscall", SetLastError = true)]
     public static partial nint Syscall(nint number, nint a, nint b, nint c, nint d);
 
+    /// <exception cref="ObjectDisposedException">The descriptor is closed; its number may be another's.</exception>
+    [LibraryImport(C, EntryPoint = "syscall", SetLastError = true)]
+    public static partial nint Syscall(nint number, SafeFileHandle fd, nint b, nint c, nint d);
+
     [LibraryImport(C, EntryPoint = "epoll_create1", SetLastError = true)]
     public static partial int EpollCreate1(int flags);
 
@@ -96,42 +107,4 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libmitosnative", EntryPoint = "mitos_spawn")]
     public static partial int MitosSpawn(void* request, int* pidfd, int* step);
-}
-
-/// <summary>struct iovec</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct IoVector
-{
-    public nuint Base;
-    public nuint Length;
-}
-
-/// <summary>struct msghdr of x86-64</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal unsafe struct MessageHeader
-{
-    public void* Name;
-    public uint NameLength;
-    public IoVector* Vectors;
-    public nuint VectorCount;
-    public void* Control;
-    public nuint ControlLength;
-    public int Flags;
-}
-
-/// <summary>struct pollfd</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct PollEntry
-{
-    public int Fd;
-    public short Events;
-    public short Results;
-}
-
-/// <summary>struct epoll_event, packed on x86-64</summary>
-[StructLayout(LayoutKind.Sequential, Pack = 1)]
-internal struct EpollEvent
-{
-    public uint Events;
-    public ulong Data;
 }

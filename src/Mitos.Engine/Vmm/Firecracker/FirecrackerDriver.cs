@@ -1,0 +1,164 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Machines;
+using Mitos.Linux;
+using Mitos.Linux.Files;
+using Mitos.Linux.Memory;
+using Mitos.Linux.Processes;
+
+namespace Mitos.Engine.Vmm.Firecracker;
+
+/// <summary>Stock Firecracker on KVM. Facts, versions and traps: docs/vmm-firecracker.md.</summary>
+/// <param name="facts">The binary, and what it is.</param>
+/// <param name="version">Its version.</param>
+/// <param name="layers">Disks; on a file system with reflinks.</param>
+public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version, LayerStore layers) : IVmmDriver
+{
+    /// <summary>The process's working directory, in its run directory: its own, for it makes its sockets there.</summary>
+    internal const string Home = "home";
+
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(10);
+
+    public VmmFacts Facts { get; } = facts;
+
+    public void CreateLayer(string path, long diskBytes)
+    {
+        using var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write);
+        RandomAccess.SetLength(file, diskBytes);
+        // Its directory is root's alone; the process gets it as a descriptor, which Firecracker opens anew by its number.
+        File.SetUnixFileMode(path, (UnixFileMode)0x1B6 /* 0666 */);
+    }
+
+    public IVmm Start(VmmSpec spec)
+    {
+        if (version.WhyNot(spec.Shape.MemoryBytes) is { } reason)
+            throw new VmmException($"Machine {spec.Id} cannot be started: {reason}.");
+        var home = Path.Combine(spec.RunDirectory, Home);
+        Directory.CreateDirectory(home);
+        FileOwner.Set(home, spec.UserId);
+        var state = MemoryFile.Create("device-state", 0);
+        try
+        {
+            return spec.Boot is null ? StartShell(spec, state) : Boot(spec, state);
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+    }
+
+    public IVmm Adopt(VmmSpec spec, HostProcess process)
+    {
+        var api = new FirecrackerApi(ApiOf(spec), spec.Id, () => !process.HasExited, Deadline.In(StartLimit));
+        return new FirecrackerMachine(spec, process, api, MemoryFile.Reopen(process.Id, FirecrackerRequests.StateDescriptor), layers);
+    }
+
+    /// <summary>The file that has all of a stack's content.</summary>
+    internal static string TopOf(DiskStack stack, LayerStore layers) => stack.Frozen.Length > 0 ? layers.PathOf(stack.Frozen[^1]) : stack.BaseImage;
+
+    internal static string ConsoleOf(VmmSpec spec) => Path.Combine(spec.RunDirectory, "console");
+
+    private FirecrackerMachine StartShell(VmmSpec spec, MemoryFile state)
+    {
+        var machine = Launch(spec, state, out _);
+        machine.SetDisk(spec.Disk, Deadline.In(StartLimit));
+        return machine;
+    }
+
+    private FirecrackerMachine Boot(VmmSpec spec, MemoryFile state)
+    {
+        var machine = Launch(spec, state, out var api);
+        try
+        {
+            var deadline = Deadline.In(StartLimit);
+            machine.SetDisk(spec.Disk, deadline);
+            api.Call(FirecrackerRequests.Machine(spec.Shape.CpuCount, spec.Shape.MemoryMiB), deadline);
+            api.Call(FirecrackerRequests.Boot(KernelCommandLine(spec.Boot!), spec.Boot!.Initramfs.Length > 0), deadline);
+            api.Call(FirecrackerRequests.Disk(), deadline);
+            api.Call(FirecrackerRequests.Vsock(), deadline);
+            api.Call(FirecrackerRequests.Entropy(), deadline);
+            api.Call(FirecrackerRequests.Start, deadline);
+            return machine;
+        }
+        catch
+        {
+            machine.Dispose();
+            throw;
+        }
+    }
+
+    private FirecrackerMachine Launch(VmmSpec spec, MemoryFile state, out FirecrackerApi api)
+    {
+        var open = new List<SafeHandle>();
+        HostProcess? process = null;
+        try
+        {
+            var none = Keep(FileDescriptors.OpenReadWrite("/dev/null"));
+            // What a boot prints is bounded by its time; a sandbox's console is not, and goes nowhere.
+            var messages = spec.Boot is null ? none : Keep(File.OpenHandle(ConsoleOf(spec), FileMode.Create, FileAccess.Write));
+            var errors = Keep(File.OpenHandle(MessagesOf(spec), FileMode.Create, FileAccess.Write));
+            List<int> descriptors = [none, messages, errors, spec.Memory.Descriptor, state.Descriptor, Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer)))];
+            if (spec.Boot is { } boot)
+                descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
+            if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
+                descriptors.Add(Keep(FileDescriptors.OpenRead(withInitramfs.Initramfs)));
+            var home = Keep(FileDescriptors.OpenDirectory(Path.Combine(spec.RunDirectory, Home)));
+            descriptors.Add(home);
+            var groups = spec.Cgroup.OpenProcs();
+            open.AddRange(groups);
+            process = Spawner.Start(new SpawnOptions
+            {
+                Path = Facts.Binary, Arguments = ["firecracker", "--id", spec.Id, "--api-sock", FirecrackerRequests.ApiSocket],
+                // The run directory above is root's alone: its home is entered by the descriptor.
+                Descriptors = descriptors, Directory = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptors.Count - 1}"),
+                Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
+                UserId = spec.UserId, Groups = FileOwner.KvmGroup() is { } kvm ? [kvm] : [], NoHugePages = true, MaxOpenFiles = 1024,
+            });
+            var started = process;
+            api = new FirecrackerApi(ApiOf(spec), spec.Id, () => !started.HasExited, Deadline.In(StartLimit));
+            return new FirecrackerMachine(spec, process, api, state, layers);
+        }
+        catch (Exception e) when (process is not null)
+        {
+            process.Kill();
+            process.Dispose();
+            throw new VmmException($"Firecracker {spec.Id} did not start: {WordsOf(spec, e.Message)}", e);
+        }
+        catch (LinuxException e)
+        {
+            throw new VmmException($"Firecracker {spec.Id} could not be started: {e.Message}", e);
+        }
+        finally
+        {
+            open.ForEach(handle => handle.Dispose());
+        }
+
+        int Keep(SafeFileHandle handle)
+        {
+            open.Add(handle);
+            return (int)handle.DangerousGetHandle();
+        }
+    }
+
+    private static string WordsOf(VmmSpec spec, string otherwise)
+    {
+        var words = new StringBuilder();
+        foreach (var path in (string[])[MessagesOf(spec), ConsoleOf(spec)])
+            words.Append(File.Exists(path) ? File.ReadAllText(path) : "");
+        var text = words.ToString().Trim();
+        return text.Length == 0 ? otherwise : text[Math.Max(0, text.Length - 600)..];
+    }
+
+    private static string ApiOf(VmmSpec spec) => Path.Combine(spec.RunDirectory, Home, FirecrackerRequests.ApiSocket);
+
+    private static string MessagesOf(VmmSpec spec) => Path.Combine(spec.RunDirectory, "messages");
+
+    // 8250.nr_uarts=0 after the boot would be better still; a UART that is caught while it transmits is stuck in versions before 1.16.
+    private static string KernelCommandLine(BootSource boot) =>
+        "console=ttyS0 reboot=k panic=-1 random.trust_cpu=on tsc=reliable nowatchdog quiet psi=0 audit=0 lsm=landlock,yama " + boot.CommandLine;
+}

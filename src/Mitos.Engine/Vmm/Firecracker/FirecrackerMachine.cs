@@ -1,0 +1,183 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.Win32.SafeHandles;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
+using Mitos.Linux;
+using Mitos.Linux.Files;
+using Mitos.Linux.Memory;
+using Mitos.Linux.Processes;
+
+namespace Mitos.Engine.Vmm.Firecracker;
+
+/// <summary>One Firecracker process. A layer is a whole raw disk that shares its blocks with the one that it was cloned from.</summary>
+internal sealed class FirecrackerMachine : IVmm
+{
+    private const int MaxStateBytes = 16 << 20;
+    private const string StateSaved = "memory backing file";
+    private readonly FirecrackerApi _api;
+    private readonly LayerStore _layers;
+    private readonly VmmSpec _spec;
+    private readonly MemoryFile _state;
+    private readonly string _agentSocket;
+    private IReadOnlyList<GuestMemoryRegion> _memory = [];
+    private (LayerId Active, LayerId Next, SafeFileHandle Source, SafeFileHandle Target)? _freeze;
+
+    public FirecrackerMachine(VmmSpec spec, HostProcess process, FirecrackerApi api, MemoryFile state, LayerStore layers)
+    {
+        (_spec, Process, _api, _state, _layers) = (spec, process, api, state, layers);
+        _agentSocket = Path.Combine(spec.RunDirectory, FirecrackerDriver.Home, FirecrackerRequests.AgentSocket);
+    }
+
+    public string Id => _spec.Id;
+
+    public HostProcess Process { get; }
+
+    public IReadOnlyList<GuestMemoryRegion> Memory => _memory.Count > 0 ? _memory : _memory = FindMemory();
+
+    public void Pause(Deadline deadline) => _api.Call(FirecrackerRequests.Pause, deadline);
+
+    public void Resume(Deadline deadline) => _api.Call(FirecrackerRequests.Resume, deadline);
+
+    public void PrepareSave(Deadline deadline) => RandomAccess.SetLength(_state.Handle, 0);
+
+    // A machine that was booted has its memory nowhere but in itself: it goes into the memory file, which a later generation is.
+    public void SaveDeviceState(Deadline deadline)
+    {
+        if (_spec.Boot is not null)
+        {
+            _api.Call(FirecrackerRequests.SaveAll, deadline);
+            return;
+        }
+        var (status, body) = _api.Exchange(FirecrackerRequests.SaveState, deadline);
+        if (status != 400 || !FirecrackerApi.FaultOf(body).Contains(StateSaved, StringComparison.Ordinal))
+            throw new VmmException($"Firecracker {Id} did not save its state: status {status}, {FirecrackerApi.FaultOf(body)}");
+    }
+
+    public byte[] TakeDeviceState(Deadline deadline)
+    {
+        var length = RandomAccess.GetLength(_state.Handle);
+        if (length is 0 or > MaxStateBytes)
+            throw new VmmException($"Firecracker {Id} saved a device state of {length} bytes; this binary may write it in another order: `mitos doctor --self-test`.");
+        var state = new byte[length];
+        RandomAccess.Read(_state.Handle, state, 0);
+        return state;
+    }
+
+    public void Load(ReadOnlyMemory<byte> state, Action<IReadOnlyList<GuestMemoryRegion>> writeMemory, Deadline deadline)
+    {
+        RandomAccess.SetLength(_state.Handle, 0);
+        RandomAccess.Write(_state.Handle, state.Span, 0);
+        _api.Call(FirecrackerRequests.Load(), deadline);
+        writeMemory(Memory);
+    }
+
+    public void SetDisk(DiskStack stack, Deadline deadline)
+    {
+        using var source = FileDescriptors.OpenRead(FirecrackerDriver.TopOf(stack, _layers));
+        using var target = FileDescriptors.OpenReadWrite(_layers.PathOf(_spec.ActiveLayer));
+        Reflink.Clone(source, target);
+    }
+
+    public void AddLayer(LayerId layer, Deadline deadline)
+    {
+        // nothing is to be told: the copy is made from outside
+    }
+
+    public void PrepareFreeze(LayerId active, LayerId next)
+    {
+        if (_freeze is { } ready && ready.Active == active && ready.Next == next)
+            return;
+        CloseFreeze();
+        _freeze = (active, next, FileDescriptors.OpenRead(_layers.PathOf(active)), FileDescriptors.OpenReadWrite(_layers.PathOf(next)));
+    }
+
+    // The process keeps its file open, so what is kept aside is a copy; saving the state has drained and synced the drive.
+    public FrozenLayer FreezeDisk(LayerId active, LayerId next, Deadline deadline)
+    {
+        PrepareFreeze(active, next);
+        Reflink.Clone(_freeze!.Value.Source, _freeze.Value.Target);
+        return FrozenLayer.Next;
+    }
+
+    public LayerId ReadActiveLayer(Deadline deadline) => _spec.ActiveLayer;
+
+    public void StartFlatten(LayerId active, Deadline deadline)
+    {
+        // every layer is a whole disk
+    }
+
+    public bool IsFlattened(Deadline deadline) => true;
+
+    public void CancelFlatten(LayerId active, Deadline deadline)
+    {
+        // nothing runs
+    }
+
+    public bool ReadIsPaused(Deadline deadline) => (string?)JsonNode.Parse(_api.Call(FirecrackerRequests.Info, deadline))!["state"] == "Paused";
+
+    public void RemoveNetwork(Deadline deadline)
+    {
+        // it never had one: see VmmFacts.HasUserModeNetwork
+    }
+
+    /// <summary>Asks Firecracker for a stream to the agent's vsock port (docs/vsock.md of Firecracker).</summary>
+    public async ValueTask<Stream> ConnectAgentAsync(CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(_agentSocket), cancellationToken);
+            await socket.SendAsync(Encoding.ASCII.GetBytes($"CONNECT {FirecrackerRequests.AgentPort}\n"), cancellationToken);
+            var answer = new byte[1];
+            var line = new StringBuilder();
+            while (line.Length < 64 && await socket.ReceiveAsync(answer, cancellationToken) == 1 && answer[0] != '\n')
+                line.Append((char)answer[0]);
+            if (!line.ToString().StartsWith("OK ", StringComparison.Ordinal))
+                throw new IOException($"The guest of Firecracker {Id} does not accept connections now.");
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch (Exception e)
+        {
+            socket.Dispose();
+            throw e is SocketException ? new IOException($"The vsock of Firecracker {Id} cannot be reached: {e.Message}", e) : e;
+        }
+    }
+
+    public void Detach()
+    {
+        CloseFreeze();
+        _api.Dispose();
+        _state.Dispose();
+    }
+
+    // Guests run with a quiet console; what a boot says is kept for the error that it may end with.
+    public byte[] ReadConsole(Deadline deadline)
+    {
+        var path = FirecrackerDriver.ConsoleOf(_spec);
+        return File.Exists(path) ? File.ReadAllBytes(path) : [];
+    }
+
+    public void Dispose()
+    {
+        Process.Kill();
+        Detach();
+        Process.Dispose();
+    }
+
+    private void CloseFreeze()
+    {
+        _freeze?.Source.Dispose();
+        _freeze?.Target.Dispose();
+        _freeze = null;
+    }
+
+    private List<GuestMemoryRegion> FindMemory()
+    {
+        var regions = GuestMemory.Find(_spec.Memory, Process.Id);
+        if (regions.Count > 0 && regions.Sum(region => region.Length) != _spec.Shape.MemoryBytes)
+            throw new VmmException($"Firecracker {Id} maps {regions.Sum(region => region.Length)} bytes of its generation, not {_spec.Shape.MemoryBytes}.");
+        return regions;
+    }
+}

@@ -1,0 +1,89 @@
+namespace Mitos.Linux.Abi;
+
+// Numbers of Linux on x86-64 under their own names. The ABI test derives each again from the system's headers.
+
+/// <summary>fcntl.h, and linux/fcntl.h for the seals.</summary>
+internal static class Fcntl
+{
+    public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOFOLLOW = 0x20000, O_DIRECTORY = 0x10000, O_CLOEXEC = 0x80000;
+    public const int F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
+    public const int F_SEAL_SEAL = 1, F_SEAL_SHRINK = 2, F_SEAL_GROW = 4, F_SEAL_WRITE = 8;
+}
+
+/// <summary>sys/file.h</summary>
+internal static class SysFile
+{
+    public const int LOCK_EX = 2, LOCK_NB = 4;
+}
+
+/// <summary>unistd.h</summary>
+internal static class Unistd
+{
+    public const int SEEK_END = 2, SEEK_DATA = 3, SEEK_HOLE = 4;
+}
+
+/// <summary>sys/mman.h</summary>
+internal static class SysMman
+{
+    public const int PROT_READ = 1, PROT_WRITE = 2;
+    public const int MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP_POPULATE = 0x8000;
+    public const uint MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
+}
+
+/// <summary>linux/fs.h since Linux 6.7</summary>
+internal static class LinuxFs
+{
+    public const nuint PAGEMAP_SCAN = 0xC0606610; // _IOWR('f', 16, struct pm_scan_arg)
+    public const nuint FICLONE = 0x40049409; // _IOW(0x94, 9, int)
+    public const ulong PAGE_IS_FILE = 1 << 2, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4;
+}
+
+/// <summary>sys/uio.h</summary>
+internal static class SysUio
+{
+    public const int UIO_MAXIOV = 1024;
+}
+
+/// <summary>sys/socket.h</summary>
+internal static class SysSocket
+{
+    public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 0x80000;
+    public const int SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, SHUT_WR = 1, SO_SNDTIMEO = 21;
+}
+
+/// <summary>poll.h</summary>
+internal static class Poll
+{
+    public const short POLLIN = 1, POLLOUT = 4;
+}
+
+/// <summary>sys/epoll.h</summary>
+internal static class SysEpoll
+{
+    public const int EPOLL_CLOEXEC = 0x80000, EPOLL_CTL_ADD = 1;
+    public const uint EPOLLIN = 1, EPOLLONESHOT = 1u << 30;
+}
+
+/// <summary>sys/wait.h</summary>
+internal static class SysWait
+{
+    public const int P_PIDFD = 3, WEXITED = 4;
+}
+
+/// <summary>signal.h</summary>
+internal static class Signals
+{
+    public const int SIGKILL = 9;
+}
+
+/// <summary>sys/syscall.h</summary>
+internal static class SysSyscall
+{
+    public const int SYS_pidfd_send_signal = 424, SYS_pidfd_open = 434;
+}
+
+/// <summary>sys/stat.h</summary>
+internal static class SysStat
+{
+    public const uint S_IRUSR = 0x100, S_IWUSR = 0x80;
+}
