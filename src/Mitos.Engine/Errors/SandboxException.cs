@@ -21,5 +21,5 @@ public sealed class SandboxException : Exception
     public static SandboxException Invalid(string message, string remedy = "") => new(ErrorCode.InvalidArgument, message, remedy);
 
     public static SandboxException NotFound(string kind, string id, string remedy = "") =>
-        new(ErrorCode.NotFound, $"There is no {kind} '{id}'.", remedy);
+        new(ErrorCode.NotFound, $"There is no {kind} '{(id.Length <= 80 ? id : id[..80] + "…")}'.", remedy);
 }

@@ -40,7 +40,7 @@ public sealed class TemplateRegistry
 
     /// <exception cref="SandboxException">NotFound, with the nearest name.</exception>
     public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name,
-        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {name}` makes one.");
+        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? "`mitos template ls` lists the templates; `mitos template build` makes one.");
 
     public GenerationRecord GenerationOf(TemplateRecord template) => _generations.Read(template.Generation);
 
