@@ -181,17 +181,37 @@ public sealed class QmpConnectionTests
     }
 
     [Fact]
-    public void A_flood_of_events_without_an_answer_ends_at_the_deadline()
+    public async Task A_flood_of_events_without_an_answer_ends_at_the_deadline()
     {
         using var monitor = new FakeMonitor().Serve(peer =>
         {
             peer.HearName();
-            var flood = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(Event, 500)));
+            // short ones: faster to send than to read, so that there is always one more
+            var flood = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("{\"timestamp\"\n", 100_000)));
             while (true)
                 peer.Say(flood); // until the client closes
         });
         using var connection = Connect(monitor);
-        Fails(() => connection.Run("drowned", null, Soon), "'drowned'");
+        var failing = Task.Run(() => Fails(() => connection.Run("drowned", null, Soon), "'drowned'"));
+        await Task.WhenAny(failing, Task.Delay(TimeSpan.FromSeconds(20)));
+        connection.Dispose(); // ends the fake in any case
+        Assert.True(failing.IsCompleted, "it did not end");
+        await failing;
+    }
+
+    [Fact]
+    public void After_the_deadline_no_event_is_waited_through_for_an_answer_behind_it()
+    {
+        using var said = new ManualResetEventSlim();
+        using var monitor = new FakeMonitor().Serve(peer =>
+        {
+            peer.Say(string.Concat(Enumerable.Repeat(Event, 100)) + """{"return": {}, "id": "late"}""" + "\r\n");
+            said.Set();
+            peer.Hold();
+        });
+        using var connection = Connect(monitor);
+        Assert.True(said.Wait(TimeSpan.FromSeconds(60)));
+        Fails(() => connection.Run("late", null, Deadline.In(TimeSpan.Zero)), "'late'", "only events");
     }
 
     [Fact]

@@ -19,7 +19,7 @@ public sealed class QmpGreetingTests
     {
         peer.Say(said);
         peer.Hold();
-    });
+    }, "greet");
 
     [Fact]
     public void A_monitor_that_closes_at_once_is_refused() => Fails(_ => { });
@@ -49,7 +49,7 @@ public sealed class QmpGreetingTests
         Assert.Contains("cannot be reached", error.Message, StringComparison.Ordinal);
     }
 
-    private static void Fails(Action<FakeMonitor.Peer> script)
+    private static void Fails(Action<FakeMonitor.Peer> script, string said = "")
     {
         Try();
         var before = Descriptors();
@@ -64,6 +64,7 @@ public sealed class QmpGreetingTests
             using var monitor = new FakeMonitor().ServeRaw(script);
             var error = Assert.Throws<VmmException>(() => new QmpConnection(monitor.Path, "machine 1", Deadline.In(TimeSpan.FromMilliseconds(200))));
             Assert.Contains("machine 1", error.Message, StringComparison.Ordinal);
+            Assert.Contains(said, error.Message, StringComparison.Ordinal);
         }
     }
 
