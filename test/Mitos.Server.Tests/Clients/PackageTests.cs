@@ -16,7 +16,7 @@ public sealed class PackageTests(ServerFixture server)
         {
             var packages = Path.Combine(scratch, "packages");
             foreach (var project in new[] { "Mitos.Contracts", "Mitos.Client" })
-                await DotnetAsync(scratch, "pack", Path.Combine(Root(), "src", project), "-c", "Release", "-o", packages, $"-p:ArtifactsPath={scratch}/artifacts", "--nologo", "-v", "quiet");
+                await DotnetAsync(scratch, "pack", Path.Combine(Checkout.Root, "src", project), "-c", "Release", "-o", packages, $"-p:ArtifactsPath={scratch}/artifacts", "--nologo", "-v", "quiet");
             var readme = Check(Path.Combine(packages, "Mitos.Client.0.1.0.nupkg"), "Mitos.Client");
             Check(Path.Combine(packages, "Mitos.Contracts.0.1.0.nupkg"), "Mitos.Contracts");
 
@@ -72,13 +72,5 @@ public sealed class PackageTests(ServerFixture server)
         await dotnet.WaitForExitAsync(ServerFixture.Soon);
         Assert.True(dotnet.ExitCode == 0, $"dotnet {string.Join(' ', arguments)} ended with {dotnet.ExitCode}:\n{await output}{errors}");
         return await output;
-    }
-
-    private static string Root()
-    {
-        var directory = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(directory, "Mitos.slnx")))
-            directory = Path.GetDirectoryName(directory) ?? throw new InvalidOperationException("the tests do not run from a checkout");
-        return directory;
     }
 }

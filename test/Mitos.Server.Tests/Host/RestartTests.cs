@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Mitos.Client;
 using Mitos.Contracts;
 using Mitos.Server.Tests.Api;
@@ -36,23 +38,26 @@ public sealed class RestartTests(ServerFixture server)
 
     private async Task RunDaemonAsync(SandboxBody child, params string[] keys)
     {
-        const string Listen = "127.0.0.1:17171";
+        var listen = FindAddress();
         var start = new ProcessStartInfo(Path.Combine(Programs, "mitosd", "mitosd"))
         {
-            ArgumentList = { "--state", server.Options.StateDirectory, "--run", server.Options.RunDirectory, "--listen", Listen, "--warm", "0" },
+            ArgumentList = { "--state", server.Options.StateDirectory, "--run", server.Options.RunDirectory, "--listen", listen, "--warm", "0" },
             RedirectStandardOutput = true, RedirectStandardError = true,
         };
         using var daemon = Process.Start(start)!;
         try
         {
-            while (await daemon.StandardOutput.ReadLineAsync(ServerFixture.Soon) is { } line && !line.StartsWith("mitosd serves", StringComparison.Ordinal))
-                Assert.False(daemon.HasExited, line);
+            var line = "";
+            while (line?.StartsWith("mitosd serves", StringComparison.Ordinal) == false)
+                line = await daemon.StandardOutput.ReadLineAsync(ServerFixture.Soon);
+            if (line is null)
+                Assert.Fail(await daemon.StandardError.ReadToEndAsync());
             using var local = MitosClient.Local(server.Socket);
             Assert.Equal(daemon.Id, (await local.GetHealthAsync()).Pid);
             await CheckAsync(local, child);
             foreach (var key in keys)
             {
-                using var remote = MitosClient.Remote(new Uri($"http://{Listen}"), key);
+                using var remote = MitosClient.Remote(new Uri($"http://{listen}"), key);
                 Assert.Contains(await remote.ListTemplatesAsync(), template => template.Name == "base");
             }
         }
@@ -61,6 +66,13 @@ public sealed class RestartTests(ServerFixture server)
             daemon.Kill();
             await daemon.WaitForExitAsync();
         }
+    }
+
+    private static string FindAddress()
+    {
+        using var free = new TcpListener(IPAddress.Loopback, 0);
+        free.Start();
+        return free.LocalEndpoint.ToString()!;
     }
 
     private static async Task CheckAsync(MitosClient client, SandboxBody child)
