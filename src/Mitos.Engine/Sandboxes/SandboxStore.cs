@@ -91,7 +91,7 @@ internal sealed class SandboxStore
             return matches[0];
         var shown = idOrName.Length <= 80 ? idOrName : idOrName[..80] + "…";
         if (matches.Count > 1)
-            throw new SandboxException(ErrorCode.Conflict, $"'{shown}' is the beginning of {matches.Count} ids.", "Give more of it: " + string.Join(", ", matches.Take(5).Select(match => match.Record.Id)));
+            throw new SandboxException(ErrorCode.Conflict, $"'{shown}' is the beginning of {matches.Count} ids.", "Give more of it: " + string.Join(", ", matches.Select(match => match.Record.Id).Order(StringComparer.Ordinal).Take(5)));
         var known = all.SelectMany(sandbox => sandbox.Record.Name is { } name ? new[] { sandbox.Record.Id, name } : [sandbox.Record.Id]);
         throw SandboxException.NotFound("sandbox", shown, Nearest.Suggest(shown, known) ?? "`mitos ls` lists the sandboxes.");
     }

@@ -38,7 +38,7 @@ public sealed class TemplateRegistry
 
     /// <exception cref="SandboxException">NotFound, with the nearest name.</exception>
     public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name,
-        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? "`mitos template ls` lists the templates; `mitos template build` makes one.");
+        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {(name.Length <= 63 ? name : "NAME")}` makes one.");
 
     /// <summary>A template cannot stand on itself: none of its ancestors could ever be removed.</summary>
     /// <exception cref="SandboxException">InvalidArgument.</exception>

@@ -72,7 +72,7 @@ public sealed class SandboxRulesTests
     public void Environments_that_are_too_large()
     {
         Refusal.Check(ErrorCode.InvalidArgument, "KKK…", () => SandboxRules.CheckEnvironment(new Dictionary<string, string> { [new string('K', 257)] = "" }));
-        Refusal.Check(ErrorCode.InvalidArgument, "'A'", () => SandboxRules.CheckEnvironment(new Dictionary<string, string> { ["A"] = new('v', (32 << 10) + 1) }));
+        Refusal.Check(ErrorCode.InvalidArgument, "environment has 49153 bytes", () => SandboxRules.CheckEnvironment(new Dictionary<string, string> { ["A"] = new('v', 48 << 10) }));
         Refusal.Check(ErrorCode.InvalidArgument, "257", () => SandboxRules.CheckEnvironment(Enumerable.Range(0, 257).ToDictionary(i => $"V{i}", _ => "x")));
     }
 
