@@ -24,7 +24,8 @@ internal static class ServerHost
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders().AddSimpleConsole(options => options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ");
-        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Mitos", LogLevel.Information);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Mitos", LogLevel.Information)
+            .AddFilter("Microsoft.AspNetCore.Http.Timeouts", LogLevel.Error); // the client is told
         builder.Services.ConfigureHttpJsonOptions(options =>
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractsJson.Default);

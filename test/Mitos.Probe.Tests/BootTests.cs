@@ -6,8 +6,6 @@ namespace Mitos.Probe.Tests;
 
 public sealed class BootTests
 {
-    private static readonly CancellationToken Never = CancellationToken.None;
-
     [Theory]
     [InlineData(64)]
     [InlineData(256)]
@@ -16,7 +14,7 @@ public sealed class BootTests
     {
         await using var machine = new Qemu(new QemuOptions { MemoryMiB = memoryMiB });
         await using var probe = await machine.ConnectAsync();
-        var facts = await probe.IdentifyAsync(Never);
+        var facts = await probe.IdentifyAsync(Limit.Token);
         Assert.Equal((ulong)memoryMiB << 20, facts.MemoryBytes);
         Assert.Equal(ProbeBoot.Pvh, facts.Boot);
         Assert.Equal(memoryMiB > 3072 ? 2 : 1, facts.Memory.Count);
@@ -31,11 +29,11 @@ public sealed class BootTests
     {
         await using var machine = new Qemu(new QemuOptions { MemoryMiB = 4096 });
         await using var probe = await machine.ConnectAsync();
-        var facts = await probe.IdentifyAsync(Never);
+        var facts = await probe.IdentifyAsync(Limit.Token);
         foreach (var range in facts.Memory)
         {
             var address = range.End - 65536;
-            await probe.FillAsync(address, 65536, 11, Never);
+            await probe.FillAsync(address, 65536, 11, Limit.Token);
             var expected = new byte[65536];
             ProbePattern.Fill(expected, address, 11);
             Assert.Equal(expected, await machine.ReadMemoryAsync(facts.FileOffset(address), expected.Length));
@@ -51,8 +49,8 @@ public sealed class BootTests
     {
         await using var machine = new Qemu(new QemuOptions { Acpi = acpi, Legacy = legacy });
         await using var probe = await machine.ConnectAsync();
-        await probe.WriteDiskAsync(0, 5, [.. Enumerable.Repeat((byte)7, 512)], Never);
-        Assert.Equal(7, (await probe.ReadDiskAsync(0, 5, 512, Never))[511]);
+        await probe.WriteDiskAsync(0, 5, [.. Enumerable.Repeat((byte)7, 512)], Limit.Token);
+        Assert.Equal(7, (await probe.ReadDiskAsync(0, 5, 512, Limit.Token))[511]);
     }
 
     [Fact]
@@ -60,7 +58,7 @@ public sealed class BootTests
     {
         await using var machine = new Qemu(new QemuOptions { MemoryMiB = 4096, Image = Path.Combine(AppContext.BaseDirectory, "probe-linux64.elf") });
         await using var probe = await machine.ConnectAsync();
-        var facts = await probe.IdentifyAsync(Never);
+        var facts = await probe.IdentifyAsync(Limit.Token);
         Assert.Equal((ProbeBoot.Linux64, 4096UL << 20, 2), (facts.Boot, facts.MemoryBytes, facts.Memory.Count));
         Assert.Single(facts.Disks);
     }
@@ -73,7 +71,7 @@ public sealed class BootTests
         {
             await using var machine = new Qemu(new QemuOptions());
             await using var probe = await machine.ConnectAsync();
-            ids.Add((await probe.IdentifyAsync(Never)).BootId);
+            ids.Add((await probe.IdentifyAsync(Limit.Token)).BootId);
         }
         Assert.Equal(3, ids.Count);
     }
@@ -83,10 +81,10 @@ public sealed class BootTests
     {
         await using var machine = new Qemu(new QemuOptions { AgentPort = false, SerialSocket = true });
         await using var probe = await machine.ConnectAsync(ProbeEndpoint.Socket(Path.Combine(machine.Directory, "serial")));
-        await probe.FillAsync(16 << 20, 4096, 3, Never);
+        await probe.FillAsync(16 << 20, 4096, 3, Limit.Token);
         var expected = new byte[4096];
         ProbePattern.Fill(expected, 16 << 20, 3);
-        Assert.Equal(ProbePattern.Checksum(expected), await probe.ChecksumAsync(16 << 20, 4096, Never));
+        Assert.Equal(ProbePattern.Checksum(expected), await probe.ChecksumAsync(16 << 20, 4096, Limit.Token));
     }
 
     /// <summary>Small ranges: a KVM that emulates each instruction is some hundred times slower than one that runs them.</summary>
@@ -96,16 +94,15 @@ public sealed class BootTests
         Assert.SkipUnless(Environment.GetEnvironmentVariable("MITOS_TEST_KVM") == "1", "MITOS_TEST_KVM=1 runs the probe on /dev/kvm; it is not set.");
         await using var machine = new Qemu(new QemuOptions { MemoryMiB = 256, Kvm = true });
         await using var probe = await machine.ConnectAsync();
-        Assert.Equal(256UL << 20, (await probe.IdentifyAsync(Never)).MemoryBytes);
-        await probe.FillAsync(16 << 20, 65536, 3, Never);
-        Assert.Equal(ProbePattern.Checksum(await machine.ReadMemoryAsync(16 << 20, 65536)), await probe.ChecksumAsync(16 << 20, 65536, Never));
-        var clocks = await probe.ReadClocksAsync(Never);
-        Assert.True((await probe.ReadClocksAsync(Never)).KvmClockNs > clocks.KvmClockNs);
-        await probe.StartInvariantAsync(16 << 20, 17 << 20, Never);
-        while ((await probe.ReportInvariantAsync(Never)).Iterations < 10_000)
-            await Task.Delay(20);
-        Assert.Equal(0UL, (await probe.StopInvariantAsync(Never)).Violations);
-        await probe.PowerOffAsync(Never);
+        Assert.Equal(256UL << 20, (await probe.IdentifyAsync(Limit.Token)).MemoryBytes);
+        await probe.FillAsync(16 << 20, 65536, 3, Limit.Token);
+        Assert.Equal(ProbePattern.Checksum(await machine.ReadMemoryAsync(16 << 20, 65536)), await probe.ChecksumAsync(16 << 20, 65536, Limit.Token));
+        var clocks = await probe.ReadClocksAsync(Limit.Token);
+        Assert.True((await probe.ReadClocksAsync(Limit.Token)).KvmClockNs > clocks.KvmClockNs);
+        await probe.StartInvariantAsync(16 << 20, 17 << 20, Limit.Token);
+        await probe.RunInvariantAsync(10_000);
+        Assert.Equal(0UL, (await probe.StopInvariantAsync(Limit.Token)).Violations);
+        await probe.PowerOffAsync(Limit.Token);
         await machine.Exited.WaitAsync(TimeSpan.FromMinutes(1));
     }
 }

@@ -7,7 +7,6 @@ namespace Mitos.Probe.Tests;
 public sealed class CommandTests
 {
     private const ulong MiB = 1 << 20;
-    private static readonly CancellationToken Never = CancellationToken.None;
 
     [Fact]
     public async Task Ping_gives_back_what_it_got()
@@ -18,8 +17,8 @@ public sealed class CommandTests
         {
             var bytes = new byte[length];
             new Random(length).NextBytes(bytes);
-            Assert.Equal(bytes, await probe.PingAsync(bytes, Never));
-            Assert.Equal(new byte[length], await probe.PingAsync(new byte[length], Never)); // zeros are what the encoding is about
+            Assert.Equal(bytes, await probe.PingAsync(bytes, Limit.Token));
+            Assert.Equal(new byte[length], await probe.PingAsync(new byte[length], Limit.Token)); // zeros are what the encoding is about
         }
     }
 
@@ -28,11 +27,11 @@ public sealed class CommandTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
-        await probe.FillAsync((32 * MiB) + 8, MiB, 42, Never);
+        await probe.FillAsync((32 * MiB) + 8, MiB, 42, Limit.Token);
         var expected = new byte[(int)MiB + 16];
         ProbePattern.Fill(expected.AsSpan(8, (int)MiB), (32 * MiB) + 8, 42);
         Assert.Equal(expected, await machine.ReadMemoryAsync(32 << 20, expected.Length));
-        Assert.Equal(ProbePattern.Checksum(expected), await probe.ChecksumAsync(32 * MiB, (ulong)expected.Length, Never));
+        Assert.Equal(ProbePattern.Checksum(expected), await probe.ChecksumAsync(32 * MiB, (ulong)expected.Length, Limit.Token));
     }
 
     [Fact]
@@ -43,9 +42,9 @@ public sealed class CommandTests
         var bytes = new byte[MiB];
         new Random(1).NextBytes(bytes);
         await machine.WriteMemoryAsync(48 << 20, bytes);
-        Assert.Equal(ProbePattern.Checksum(bytes), await probe.ChecksumAsync(48 * MiB, MiB, Never));
+        Assert.Equal(ProbePattern.Checksum(bytes), await probe.ChecksumAsync(48 * MiB, MiB, Limit.Token));
         await machine.WriteMemoryAsync((48 << 20) + 777, [(byte)(bytes[777] ^ 1)]);
-        Assert.NotEqual(ProbePattern.Checksum(bytes), await probe.ChecksumAsync(48 * MiB, MiB, Never));
+        Assert.NotEqual(ProbePattern.Checksum(bytes), await probe.ChecksumAsync(48 * MiB, MiB, Limit.Token));
     }
 
     [Fact]
@@ -53,8 +52,8 @@ public sealed class CommandTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
-        await probe.DirtyAsync(32 * MiB, 10, 8192, 9, Never);
-        await probe.DirtyAsync(32 * MiB, 0, 4096, 9, Never);
+        await probe.DirtyAsync(32 * MiB, 10, 8192, 9, Limit.Token);
+        await probe.DirtyAsync(32 * MiB, 0, 4096, 9, Limit.Token);
         var memory = await machine.ReadMemoryAsync(32 << 20, 20 * 4096);
         for (var at = 0; at < memory.Length; at += 8)
             Assert.Equal(at % 8192 == 0 ? ProbePattern.Word(9, (32 * MiB) + (ulong)at) : 0, BinaryPrimitives.ReadUInt64LittleEndian(memory.AsSpan(at)));
@@ -65,14 +64,14 @@ public sealed class CommandTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
-        var image = (await probe.IdentifyAsync(Never)).Image;
+        var image = (await probe.IdentifyAsync(Limit.Token)).Image;
         foreach (var (address, length) in new[]
         {
             (0UL, 4096UL), (MiB - 8, 16UL), (64 * MiB, 8UL), ((64 * MiB) - 8, 16UL), (0x4000_0000UL, 8UL), (ulong.MaxValue - 7, 8UL), (8UL, ulong.MaxValue - 7),
             (32 * MiB, ulong.MaxValue - (32 * MiB) + 1), (image.Start, 8UL), (image.End - 8, 16UL), (image.Start - 8, 16UL), (MiB, 63 * MiB), ((32 * MiB) + 1, 8UL), (32 * MiB, 7UL),
         })
         {
-            var refused = await Assert.ThrowsAsync<ProbeException>(() => probe.FillAsync(address, length, 1, Never));
+            var refused = await Assert.ThrowsAsync<ProbeException>(() => probe.FillAsync(address, length, 1, Limit.Token));
             Assert.Equal(AgentErrorCode.InvalidArgument, refused.Code);
         }
         foreach (var (address, pages, stride) in new[]
@@ -81,15 +80,15 @@ public sealed class CommandTests
             ((32 * MiB) + 8, 1UL, 4096UL), (32 * MiB, 1UL, 8UL), (image.Start, 1UL, 4096UL),
         })
         {
-            await Assert.ThrowsAsync<ProbeException>(() => probe.DirtyAsync(address, pages, stride, 1, Never));
+            await Assert.ThrowsAsync<ProbeException>(() => probe.DirtyAsync(address, pages, stride, 1, Limit.Token));
         }
-        await Assert.ThrowsAsync<ProbeException>(() => probe.ChecksumAsync(0, 8, Never));
-        await Assert.ThrowsAsync<ProbeException>(() => probe.ChecksumAsync(64 * MiB, 8, Never));
-        await Assert.ThrowsAsync<ProbeException>(() => probe.StartInvariantAsync(32 * MiB, 32 * MiB, Never));
-        await Assert.ThrowsAsync<ProbeException>(() => probe.StartInvariantAsync((32 * MiB) + 8, 33 * MiB, Never));
-        await Assert.ThrowsAsync<ProbeException>(() => probe.StartInvariantAsync(image.Start, 33 * MiB, Never));
+        await Assert.ThrowsAsync<ProbeException>(() => probe.ChecksumAsync(0, 8, Limit.Token));
+        await Assert.ThrowsAsync<ProbeException>(() => probe.ChecksumAsync(64 * MiB, 8, Limit.Token));
+        await Assert.ThrowsAsync<ProbeException>(() => probe.StartInvariantAsync(32 * MiB, 32 * MiB, Limit.Token));
+        await Assert.ThrowsAsync<ProbeException>(() => probe.StartInvariantAsync((32 * MiB) + 8, 33 * MiB, Limit.Token));
+        await Assert.ThrowsAsync<ProbeException>(() => probe.StartInvariantAsync(image.Start, 33 * MiB, Limit.Token));
         Assert.Equal(new byte[(int)(32 * MiB)], await machine.ReadMemoryAsync(32 << 20, (int)(32 * MiB)));
-        await probe.ChecksumAsync(image.Start, image.Length, Never);
+        await probe.ChecksumAsync(image.Start, image.Length, Limit.Token);
     }
 
     [Fact]
@@ -97,9 +96,9 @@ public sealed class CommandTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
-        var before = await probe.IdentifyAsync(Never);
-        await probe.SetGenerationAsync(ulong.MaxValue, Never);
-        var after = await probe.IdentifyAsync(Never);
+        var before = await probe.IdentifyAsync(Limit.Token);
+        await probe.SetGenerationAsync(ulong.MaxValue, Limit.Token);
+        var after = await probe.IdentifyAsync(Limit.Token);
         Assert.Equal((ulong.MaxValue, before.Requests + 2, before.BootId), (after.Generation, after.Requests, after.BootId));
     }
 
@@ -108,12 +107,13 @@ public sealed class CommandTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
-        var first = await probe.ReadClocksAsync(Never);
+        var first = await probe.ReadClocksAsync(Limit.Token);
         var next = first;
+        var limit = Limit.Token;
         while (next.Ticks < first.Ticks + 3)
         {
-            await Task.Delay(10);
-            next = await probe.ReadClocksAsync(Never);
+            await Task.Delay(10, limit);
+            next = await probe.ReadClocksAsync(limit);
         }
         Assert.True(next.TimestampCounter > first.TimestampCounter);
         Assert.Null(next.KvmClockNs);
@@ -124,7 +124,7 @@ public sealed class CommandTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
-        await probe.HaltAsync(Never);
+        await probe.HaltAsync(Limit.Token);
         using var limit = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => probe.PingAsync([], limit.Token));
         Assert.False(machine.Exited.IsCompleted);
@@ -135,7 +135,7 @@ public sealed class CommandTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
-        await probe.PowerOffAsync(Never);
+        await probe.PowerOffAsync(Limit.Token);
         await machine.Exited.WaitAsync(TimeSpan.FromMinutes(1));
     }
 }

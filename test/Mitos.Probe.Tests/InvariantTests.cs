@@ -6,7 +6,6 @@ namespace Mitos.Probe.Tests;
 public sealed class InvariantTests
 {
     private const int First = 16 << 20, Second = (48 << 20) + 4096;
-    private static readonly CancellationToken Never = CancellationToken.None;
 
     [Fact]
     public async Task It_holds_at_any_instant_at_which_the_machine_is_stopped()
@@ -14,7 +13,7 @@ public sealed class InvariantTests
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
         using var monitor = await machine.ConnectMonitorAsync();
-        await probe.StartInvariantAsync(First, Second, Never);
+        await probe.StartInvariantAsync(First, Second, Limit.Token);
         var last = 0UL;
         for (var i = 0; i < 50; i++)
         {
@@ -25,7 +24,7 @@ public sealed class InvariantTests
             last = a;
             await monitor.RunAsync("cont");
         }
-        var report = await probe.StopInvariantAsync(Never);
+        var report = await probe.StopInvariantAsync(Limit.Token);
         Assert.True(report.Iterations > last);
         Assert.Equal((false, 0UL, (ulong)First, (ulong)Second), (report.IsRunning, report.Violations, report.FirstPage, report.SecondPage));
         var (finalA, finalB) = await ReadAsync(machine);
@@ -41,19 +40,18 @@ public sealed class InvariantTests
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
         using var monitor = await machine.ConnectMonitorAsync();
-        await probe.StartInvariantAsync(First, Second, Never);
-        while ((await probe.ReportInvariantAsync(Never)).Iterations < 1_000_000)
-            await Task.Delay(5);
+        await probe.StartInvariantAsync(First, Second, Limit.Token);
+        await probe.RunInvariantAsync(1_000_000);
         var old = new byte[8];
         BinaryPrimitives.WriteUInt64LittleEndian(old, 12345);
-        var report = await probe.ReportInvariantAsync(Never);
+        var report = await probe.ReportInvariantAsync(Limit.Token);
         // Stopped between its check and its write it overwrites the word unseen: again.
         for (var attempt = 0; attempt < 50 && report.Violations == 0; attempt++)
         {
             await monitor.RunAsync("stop");
             await machine.WriteMemoryAsync(page, old);
             await monitor.RunAsync("cont");
-            report = await probe.ReportInvariantAsync(Never);
+            report = await probe.ReportInvariantAsync(Limit.Token);
         }
         Assert.Equal((true, 1UL, 12345UL), (report.IsRunning, report.Violations, page == First ? report.LastFirst : report.LastSecond));
         Assert.Equal(report.LastExpected, page == First ? report.LastSecond : report.LastFirst);
@@ -64,12 +62,12 @@ public sealed class InvariantTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using var probe = await machine.ConnectAsync();
-        await probe.StartInvariantAsync(First, Second, Never);
-        await probe.StopInvariantAsync(Never);
-        var stopped = await probe.ReportInvariantAsync(Never);
-        Assert.Equal(stopped, await probe.ReportInvariantAsync(Never));
-        await probe.StartInvariantAsync(Second, First, Never);
-        var report = await probe.StopInvariantAsync(Never);
+        await probe.StartInvariantAsync(First, Second, Limit.Token);
+        await probe.StopInvariantAsync(Limit.Token);
+        var stopped = await probe.ReportInvariantAsync(Limit.Token);
+        Assert.Equal(stopped, await probe.ReportInvariantAsync(Limit.Token));
+        await probe.StartInvariantAsync(Second, First, Limit.Token);
+        var report = await probe.StopInvariantAsync(Limit.Token);
         Assert.Equal(((ulong)Second, (ulong)First, 0UL), (report.FirstPage, report.SecondPage, report.Violations));
     }
 

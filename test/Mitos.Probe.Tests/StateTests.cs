@@ -9,16 +9,15 @@ namespace Mitos.Probe.Tests;
 public sealed class StateTests
 {
     private const ulong First = 16 << 20, Second = 17 << 20;
-    private static readonly CancellationToken Never = CancellationToken.None;
 
     [Fact]
     public async Task Another_process_goes_on_where_it_was()
     {
         await using var source = new Qemu(new QemuOptions());
         await using var probe = await source.ConnectAsync();
-        await probe.SetGenerationAsync(1, Never);
-        await probe.StartInvariantAsync(First, Second, Never);
-        var before = await probe.IdentifyAsync(Never);
+        await probe.SetGenerationAsync(1, Limit.Token);
+        await probe.StartInvariantAsync(First, Second, Limit.Token);
+        var before = await probe.IdentifyAsync(Limit.Token);
 
         var (memory, state) = await SaveAsync(source);
         try
@@ -26,15 +25,15 @@ public sealed class StateTests
             await using var child = new Qemu(new QemuOptions { Shell = true, MemoryFile = memory, Disk = source.Disk });
             await LoadAsync(child, state);
             await using var childProbe = await child.ConnectAsync();
-            var facts = await childProbe.IdentifyAsync(Never);
+            var facts = await childProbe.IdentifyAsync(Limit.Token);
             Assert.Equal((before.BootId, 1UL, before.MemoryBytes), (facts.BootId, facts.Generation, facts.MemoryBytes));
             Assert.True(facts.Requests > before.Requests);
             Assert.Equal(before.Connects + 1, facts.Connects);
-            await childProbe.SetGenerationAsync(2, Never);
-            var reports = (await childProbe.StopInvariantAsync(Never), await probe.StopInvariantAsync(Never));
+            await childProbe.SetGenerationAsync(2, Limit.Token);
+            var reports = (await childProbe.StopInvariantAsync(Limit.Token), await probe.StopInvariantAsync(Limit.Token));
             Assert.Equal((0UL, 0UL), (reports.Item1.Violations, reports.Item2.Violations));
-            Assert.Equal(1UL, (await probe.IdentifyAsync(Never)).Generation);
-            await childProbe.WriteDiskAsync(0, 0, new byte[512], Never);
+            Assert.Equal(1UL, (await probe.IdentifyAsync(Limit.Token)).Generation);
+            await childProbe.WriteDiskAsync(0, 0, new byte[512], Limit.Token);
         }
         finally
         {
@@ -47,9 +46,8 @@ public sealed class StateTests
     {
         await using var source = new Qemu(new QemuOptions());
         await using var probe = await source.ConnectAsync();
-        await probe.StartInvariantAsync(First, Second, Never);
-        while ((await probe.ReportInvariantAsync(Never)).Iterations < 1_000_000)
-            await Task.Delay(5);
+        await probe.StartInvariantAsync(First, Second, Limit.Token);
+        await probe.RunInvariantAsync(1_000_000);
         // Stopped between its check and its write it overwrites the words unseen: again.
         for (var attempt = 0; attempt < 20; attempt++)
         {
@@ -60,7 +58,7 @@ public sealed class StateTests
                 await using var child = new Qemu(new QemuOptions { Shell = true, MemoryFile = memory, Disk = source.Disk });
                 await LoadAsync(child, state);
                 await using var childProbe = await child.ConnectAsync();
-                var report = await childProbe.StopInvariantAsync(Never);
+                var report = await childProbe.StopInvariantAsync(Limit.Token);
                 if (report.Violations == 0)
                     continue;
                 Assert.Equal((1UL, 999_999UL, 999_999UL), (report.Violations, report.LastFirst, report.LastSecond));
@@ -108,11 +106,12 @@ public sealed class StateTests
         await socket.ConnectAsync(new UnixDomainSocketEndPoint(path));
         await socket.SendAsync(state);
         socket.Shutdown(SocketShutdown.Send);
+        var limit = Limit.Token;
         string? status;
         while ((status = (string?)(await monitor.RunAsync("query-migrate"))?["status"]) != "completed")
         {
             Assert.NotEqual("failed", status);
-            await Task.Delay(5);
+            await Task.Delay(5, limit);
         }
     }
 }

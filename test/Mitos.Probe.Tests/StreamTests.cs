@@ -7,8 +7,6 @@ namespace Mitos.Probe.Tests;
 /// <summary>What is no frame is dropped, and what follows is answered.</summary>
 public sealed class StreamTests
 {
-    private static readonly CancellationToken Never = CancellationToken.None;
-
     [Fact]
     public async Task Garbage_is_dropped()
     {
@@ -42,7 +40,7 @@ public sealed class StreamTests
     {
         await using var machine = new Qemu(new QemuOptions());
         await using (var probe = await machine.ConnectAsync())
-            await probe.SetGenerationAsync(5, Never);
+            await probe.SetGenerationAsync(5, Limit.Token);
         await using var stream = await machine.OpenPortAsync();
         var writer = new FrameWriter();
         writer.Begin().Number(6);
@@ -61,7 +59,7 @@ public sealed class StreamTests
         await AnswersAsync(stream);
         await stream.DisposeAsync();
         await using var again = await machine.ConnectAsync();
-        Assert.Equal(5UL, (await again.IdentifyAsync(Never)).Generation);
+        Assert.Equal(5UL, (await again.IdentifyAsync(Limit.Token)).Generation);
     }
 
     [Theory]
@@ -111,7 +109,7 @@ public sealed class StreamTests
             await stream.WriteAsync(frame.AsMemory(0, i * 900));
         }
         await using var probe = await machine.ConnectAsync();
-        Assert.True((await probe.IdentifyAsync(Never)).Connects >= 2);
+        Assert.True((await probe.IdentifyAsync(Limit.Token)).Connects >= 2);
     }
 
     private static async Task AnswersAsync(Stream stream) => Assert.Equal((MessageType.Ok, 4), await CountAsync(stream));

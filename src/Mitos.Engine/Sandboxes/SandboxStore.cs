@@ -16,6 +16,7 @@ internal sealed class SandboxStore
     {
         _directory = directory;
         Directory.CreateDirectory(directory);
+        Journal.DeleteDrafts(directory);
     }
 
     public IReadOnlyList<Sandbox> All => _sandboxes.Values.OrderBy(sandbox => sandbox.Record.CreatedAt).ThenBy(sandbox => sandbox.Record.ForkIndex).ToList();
@@ -25,7 +26,7 @@ internal sealed class SandboxStore
     {
         foreach (var path in Directory.EnumerateFiles(_directory, "*.json"))
         {
-            if (Journal.TryRead(path, EngineJson.Default.SandboxRecord) is { } record)
+            if (Journal.TryRead(path, EngineJson.Default.SandboxRecord) is { IsSound: true } record && path == PathOf(SandboxId.Parse(record.Id)))
                 yield return record;
             else
                 unreadable(path);

@@ -33,6 +33,7 @@ internal sealed class TemplateService(
         await _building.WaitAsync(cancellationToken);
         try
         {
+            registry.CheckParent(spec.Name, spec.From);
             var record = spec.From is null
                 ? await BuildBaseAsync(spec, progress, cancellationToken)
                 : await BuildOnAsync(spec, registry.Get(spec.From), progress, cancellationToken);

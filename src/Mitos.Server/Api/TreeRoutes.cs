@@ -7,7 +7,7 @@ namespace Mitos.Server.Api;
 /// <summary>/v1/tree, /v1/sandboxes/{id}/tree: who was forked from whom. A flat list, for a lineage may be deeper than JSON may nest.</summary>
 internal static class TreeRoutes
 {
-    private const string Order = "Each sandbox comes after the one that it was forked from, the children of one in the order of their making. Removed sandboxes are shown as long as descendants of theirs exist.";
+    private const string Order = "Each sandbox comes after the one that it was forked from, the children of one in the order of their making. Removed ones are shown as long as descendants of theirs exist, in the place of the oldest of those.";
 
     public static void Map(RouteGroupBuilder v1)
     {

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -15,6 +16,16 @@ public sealed class DescriptionTests(ServerFixture server)
             .Order().ToList();
         Assert.Equal(mapped, server.Api.Operations.Select(operation => operation.ToString()).Order());
         Assert.True(mapped.Count >= 29, $"only {mapped.Count} routes");
+    }
+
+    [Fact]
+    public void The_document_of_the_API_lists_the_same_addresses()
+    {
+        var table = File.ReadLines(Path.Combine(Checkout.Root, "docs", "api.md")).SkipWhile(line => !line.StartsWith("| what |", StringComparison.Ordinal)).TakeWhile(line => line.StartsWith('|'));
+        var listed = new List<string>();
+        foreach (Match address in Regex.Matches(string.Join('\n', table), "((?:`?[A-Z]+`? )+)`?(/[^` ]+)`"))
+            listed.AddRange(address.Groups[1].Value.Split([' ', '`'], StringSplitOptions.RemoveEmptyEntries).Select(method => $"{method} {address.Groups[2].Value}"));
+        Assert.Equal(server.Api.Operations.Select(operation => operation.ToString()).Order(), listed.Order());
     }
 
     [Fact]

@@ -55,8 +55,8 @@ public sealed class ForkTests(ServerFixture server)
         await server.Client.RemoveAsync(first[0]);
 
         var below = await server.Http.GetAsync($"v1/sandboxes/{root.Id}/tree?memory=true").ReadAsync<List<TreeNodeBody>>();
-        Assert.Equal([(root.Id, 0, null), (first[0], 1, root.Id), (grandchild, 2, first[0]), (first[1], 1, root.Id)], below.Select(node => (node.Id, node.Depth, node.Parent)));
-        Assert.Equal([true, false, true, true], below.Select(node => node.Sandbox is not null));
+        Assert.Equal([(root.Id, 0, null), (first[1], 1, root.Id), (first[0], 1, root.Id), (grandchild, 2, first[0])], below.Select(node => (node.Id, node.Depth, node.Parent)));
+        Assert.Equal([true, true, false, true], below.Select(node => node.Sandbox is not null));
         Assert.All(below.Where(node => node.Sandbox is not null), node => Assert.True(node.Sandbox!.Memory!.PrivateBytes > 0));
 
         var all = await server.Http.GetAsync("v1/tree").ReadAsync<List<TreeNodeBody>>();
