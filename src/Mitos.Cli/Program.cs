@@ -1,15 +1,12 @@
-using System.CommandLine;
+using Mitos.Cli;
 using Mitos.Cli.Commands;
+using Mitos.Cli.Terminal;
 
-var root = new RootCommand("Mitos: computers for AI agents that can be forked while they run.\n\n  mitos demo                     see it\n  mitos up                       start the daemon\n  mitos create --name dev        a sandbox\n  mitos exec dev -- uname -a     a command in it\n  mitos fork dev --count 8       eight copies of it, running, in milliseconds");
-root.Options.Add(CommandRunner.JsonOption);
-foreach (var command in DaemonCommands.All().Concat(SandboxCommands.All()))
-    root.Subcommands.Add(command);
-root.Subcommands.Add(Mitos.Cli.Demo.DemoCommand.Make());
-root.Subcommands.Add(ExecCommand.Make());
-root.Subcommands.Add(CopyCommand.Make());
-root.Subcommands.Add(BenchCommand.Make());
-root.Subcommands.Add(TopCommand.Make());
-root.Subcommands.Add(TemplateCommands.Make());
-root.Subcommands.Add(CompletionCommand.Make());
-return await root.Parse(args is ["help", .. var rest] ? [.. rest, "--help"] : args).InvokeAsync();
+var root = Root.Make();
+if (Completion.TryAnswer(root, args))
+    return ExitCode.Ok;
+var parsed = root.Parse(args switch { [] => ["--help"], ["help", .. var rest] => [.. rest, "--help"], _ => args });
+if (parsed.Action is System.CommandLine.Invocation.ParseErrorAction)
+    return Usage.Refuse(parsed);
+// Signals are each command's own business: see Interruption.
+return await parsed.InvokeAsync(new() { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });

@@ -7,18 +7,31 @@ internal static class Settings
 
     public static string RunDirectory => Get("MITOS_RUN", "/run/mitos");
 
-    public static string Socket => Path.Combine(RunDirectory, "mitosd.sock");
+    /// <summary>Whether MITOS_URL names a daemon behind HTTP.</summary>
+    public static bool IsRemote => Url is not null;
+
+    /// <summary>The daemon's address, for people.</summary>
+    public static string Where => Url ?? Socket;
 
     /// <summary>Directory with the programs.</summary>
     public static string Programs => Get("MITOS_BIN", AppContext.BaseDirectory);
 
     public static string Daemon => Path.Combine(Programs, "mitosd", "mitosd");
 
+    private static string Socket => Path.Combine(RunDirectory, "mitosd.sock");
+
+    private static string? Url => Environment.GetEnvironmentVariable("MITOS_URL") is { Length: > 0 } url ? url : null;
+
     /// <summary>A client of the daemon: MITOS_URL with MITOS_API_KEY, or the local socket.</summary>
-    public static Client.MitosClient Connect() =>
-        Environment.GetEnvironmentVariable("MITOS_URL") is { Length: > 0 } url
-            ? Client.MitosClient.Remote(new Uri(url), Environment.GetEnvironmentVariable("MITOS_API_KEY") ?? "")
-            : Client.MitosClient.Local(Socket);
+    /// <exception cref="ArgumentException">MITOS_URL is no address.</exception>
+    public static Client.MitosClient Connect()
+    {
+        if (Url is not { } url)
+            return Client.MitosClient.Local(Socket);
+        return Uri.TryCreate(url, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
+            ? Client.MitosClient.Remote(address, Environment.GetEnvironmentVariable("MITOS_API_KEY") ?? "")
+            : throw new ArgumentException($"MITOS_URL, '{url}', is no address such as http://127.0.0.1:7070.");
+    }
 
     private static string Get(string variable, string fallback) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? Path.GetFullPath(value) : fallback;
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Mitos.Cli.Terminal;
 using Mitos.Client;
 using Mitos.Contracts;
@@ -11,80 +10,55 @@ internal static class ExecCommand
 {
     public static Command Make()
     {
-        var id = new Argument<string>("ID") { Description = "Id, name, or the beginning of an id" };
+        var id = Arguments.Sandbox();
         var command = new Argument<string[]>("COMMAND") { Description = "Command and arguments, after --", Arity = ArgumentArity.OneOrMore };
-        var interactive = new Option<bool>("--interactive", "-i") { Description = "Pass standard input (always done when it is a pipe)" };
+        var interactive = new Option<bool>("--interactive", "-i") { Description = "Pass standard input (always done when it is a pipe or a file)" };
         var terminal = new Option<bool>("--tty", "-t") { Description = "Give it a terminal" };
         var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE; may be repeated" };
         var user = new Option<string>("--user", "-u") { Description = "User in the sandbox (default: user)" };
         var directory = new Option<string>("--workdir", "-w") { Description = "Working directory (default: the user's home)" };
-        return new Command("exec", "Run a command in a sandbox; ends with the command's exit code\n  mitos exec dev -- python3 -c 'print(1)'\n  mitos exec -it dev -- bash") { id, interactive, terminal, env, user, directory, command }
-            .Runs((client, result, _, cancellationToken) =>
+        var exec = new Command("exec", "Run a command in a sandbox; ends with the command's exit code\n  mitos exec dev -- python3 -c 'print(1)'\n  mitos exec -it dev -- bash")
+        {
+            id, interactive, terminal, env, user, directory, command,
+        };
+        // no Runs: signals are the command's in the sandbox
+        exec.SetAction(async (result, _) =>
+        {
+            var json = result.GetValue(CommandRunner.JsonOption);
+            try
             {
-                var size = RawTerminal.Size();
-                var wantsTerminal = result.GetValue(terminal) && !Console.IsInputRedirected;
+                var asksTerminal = result.GetValue(terminal);
+                if (asksTerminal && (json || Console.IsInputRedirected))
+                    throw new ArgumentException(json ? "A terminal has no JSON." : "-t needs a terminal, and standard input is none; leave it out for a pipe or a file.");
+                using var client = Settings.Connect();
                 var request = new ExecRequest
                 {
-                    Argv = [.. result.GetRequiredValue(command)], Env = CommandRunner.Pairs(result.GetValue(env)), User = result.GetValue(user), Cwd = result.GetValue(directory),
-                    Stdin = result.GetValue(interactive) || Console.IsInputRedirected || wantsTerminal,
-                    Tty = wantsTerminal ? new TerminalBody(size.Rows, size.Columns) : null,
+                    Argv = [.. result.GetRequiredValue(command)], Env = Environment(result.GetValue(env), asksTerminal), User = result.GetValue(user), Cwd = result.GetValue(directory),
+                    Stdin = result.GetValue(interactive) || Console.IsInputRedirected || asksTerminal,
+                    Tty = asksTerminal ? RawTerminal.Size() : null,
                 };
-                return RunAsync(client, result.GetRequiredValue(id), request, cancellationToken);
-            }, ExitCode.ExecFailed);
-    }
-
-    private static async Task<int> RunAsync(MitosClient client, string id, ExecRequest request, CancellationToken cancellationToken)
-    {
-        using var session = await client.OpenExecAsync(id, request, cancellationToken);
-        using var raw = request.Tty is not null ? new RawTerminal() : null;
-        using var signals = new Signals(session, request.Tty is not null);
-        if (request.Stdin)
-            _ = Task.Run(() => SendInputAsync(session), CancellationToken.None);
-        using var output = Console.OpenStandardOutput();
-        using var errors = Console.OpenStandardError();
-        await foreach (var (channel, bytes) in session.ReadAsync(CancellationToken.None))
-        {
-            var target = channel == ExecChannel.Stderr ? errors : output;
-            target.Write(bytes.Span);
-            target.Flush();
-        }
-        return session.ExitCode ?? ExitCode.ExecFailed;
-    }
-
-    private static async Task SendInputAsync(ExecSession session)
-    {
-        using var input = Console.OpenStandardInput();
-        var buffer = new byte[32 << 10];
-        for (int got; (got = await input.ReadAsync(buffer)) > 0;)
-            await session.WriteAsync(buffer.AsMemory(0, got));
-        await session.CloseStdinAsync();
-    }
-
-    // Signals go to the command, which decides; with a terminal the keys do that.
-    private sealed class Signals : IDisposable
-    {
-        private readonly List<PosixSignalRegistration> _registrations = [];
-
-        public Signals(ExecSession session, bool terminal)
-        {
-            if (terminal)
-            {
-                _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGWINCH, context =>
-                {
-                    var (rows, columns) = RawTerminal.Size();
-                    _ = session.ResizeAsync(rows, columns);
-                }));
+                return await (json ? Execution.CollectAsync(client, result.GetRequiredValue(id), request) : Execution.StreamAsync(client, result.GetRequiredValue(id), request));
             }
-            foreach (var (signal, number) in ((PosixSignal, int)[])[(PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGHUP, 1)])
+            catch (Exception e) when (CommandRunner.Describe(e) is { } error)
             {
-                _registrations.Add(PosixSignalRegistration.Create(signal, context =>
-                {
-                    context.Cancel = true;
-                    _ = session.SignalAsync(number);
-                }));
+                Output.Failure(error, json);
+                return StatusOf(error, result.GetRequiredValue(command)[0]);
             }
-        }
-
-        public void Dispose() => _registrations.ForEach(registration => registration.Dispose());
+        });
+        return exec;
     }
+
+    private static Dictionary<string, string> Environment(string[]? given, bool asksTerminal)
+    {
+        var env = CommandRunner.Pairs(given);
+        if (asksTerminal && System.Environment.GetEnvironmentVariable("TERM") is { Length: > 0 } kind)
+            env.TryAdd("TERM", kind);
+        return env;
+    }
+
+    // As shells have it, where it is the command that cannot be had.
+    private static int StatusOf(ErrorBody error, string command) =>
+        !error.Message.Contains($"command '{command}'", StringComparison.Ordinal) ? ExitCode.ExecFailed
+        : error.Code == ErrorCodes.NotFound ? ExitCode.ExecNotFound
+        : error.Code == ErrorCodes.FailedPrecondition ? ExitCode.ExecNotExecutable : ExitCode.ExecFailed;
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Formats.Tar;
 using Mitos.Cli.Terminal;
 using Mitos.Client;
 using Mitos.Contracts;
@@ -11,67 +10,33 @@ internal static class TemplateCommands
 {
     public static Command Make() => new("template", "Build, list and remove templates") { Build(), List(), Remove() };
 
-    /// <summary>Builds and shows progress: each step, and behind it the last line of its output where a person looks.</summary>
-    public static async Task<TemplateBody> BuildAsync(MitosClient client, BuildTemplateRequest request, CancellationToken cancellationToken)
-    {
-        TemplateBody? built = null;
-        await foreach (var next in client.BuildTemplateAsync(request, cancellationToken))
-        {
-            built = next.Template ?? built;
-            if (next.Message is not null && !next.Output)
-                Output.Note($"[{next.Index}/{next.Count}] {next.Step}: {next.Message}");
-            else if (next.Message is not null && !Console.IsErrorRedirected)
-                Output.Note($"      {next.Message}");
-        }
-        return built!;
-    }
-
     private static Command Build()
     {
         var name = new Argument<string>("NAME") { Description = "Name of the template; `base` is the built-in one" };
-        var from = new Option<string?>("--from") { Description = "Template to build on (default: base)" };
+        var from = new Option<string?>("--from") { Description = "Template to build on (default: base)" }.CompletesTemplates();
         var run = new Option<string[]>("--run") { Description = "Shell command, run as root; may be repeated" };
-        var copy = new Option<string[]>("--copy") { Description = "SOURCE:DIRECTORY, a file or directory of this machine; copied before the commands run" };
-        var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE for its sandboxes" };
+        var copy = new Option<string[]>("--copy") { Description = "SOURCE:DIRECTORY, a file or directory of this machine, copied before the commands run; may be repeated" };
+        var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE for its sandboxes; may be repeated" };
         var start = new Option<string?>("--start") { Description = "Command that is left running" };
-        var ready = new Option<string?>("--ready") { Description = "Command that must succeed before it is frozen" };
-        var cpu = new Option<int?>("--cpu") { Description = "Virtual cpus" };
-        var memory = new Option<int?>("--memory") { Description = "Memory in MiB" };
+        var ready = new Option<string?>("--ready") { Description = "Command that must succeed, within 60 s, before it is frozen" };
+        var cpu = new Option<int?>("--cpu") { Description = "Virtual cpus, 1 to 32 (default: the parent's)" };
+        var memory = new Option<int?>("--memory") { Description = "Memory in MiB, 128 to 65536 (default: the parent's)" };
         var noCache = new Option<bool>("--no-cache") { Description = "Build also when nothing has changed" };
-        return new Command("build", "Build a template, frozen while it runs\n  mitos template build web --from base --run 'apt-get update && apt-get install -y nginx' --start nginx --ready 'curl -sf localhost'")
+        return new Command("build", "Build a template, frozen while it runs\n  mitos template build web --run 'apt-get update && apt-get install -y nginx' \\\n    --start 'sudo nginx' --ready 'curl -sf localhost'")
             { name, from, run, copy, env, start, ready, cpu, memory, noCache }.Runs(async (client, result, json, cancellationToken) =>
         {
-            var steps = (result.GetValue(copy) ?? []).Select(Copy).Concat((result.GetValue(run) ?? []).Select(command => new BuildStepBody { Run = command })).ToList();
-            var built = await BuildAsync(client, new BuildTemplateRequest
+            var steps = (result.GetValue(copy) ?? []).Select(TemplateBuild.Copy).Concat((result.GetValue(run) ?? []).Select(command => new BuildStepBody { Run = command })).ToList();
+            var built = await TemplateBuild.RunAsync(client, new BuildTemplateRequest
             {
                 Name = result.GetValue(name), From = result.GetValue(from), Steps = steps, Env = CommandRunner.Pairs(result.GetValue(env)), Start = result.GetValue(start),
                 Ready = result.GetValue(ready), CpuCount = result.GetValue(cpu), MemoryMiB = result.GetValue(memory), NoCache = result.GetValue(noCache),
-            }, cancellationToken);
+            }, false, cancellationToken);
             if (json)
                 Output.Json(built, ContractsJson.Default.TemplateBody);
             else
                 Output.Line($"{built.Name}: {Output.MiB(built.MemoryBytes)} MiB of memory, {Output.MiB(built.DiskBytes)} MiB of disk");
             return ExitCode.Ok;
         });
-    }
-
-    private static BuildStepBody Copy(string text)
-    {
-        var at = text.LastIndexOf(':');
-        if (at <= 0 || !text[(at + 1)..].StartsWith('/'))
-            throw new ArgumentException($"'{text}' is not of the form SOURCE:DIRECTORY with an absolute directory.");
-        var (source, target) = (Path.GetFullPath(text[..at]), text[(at + 1)..]);
-        using var archive = new MemoryStream();
-        if (Directory.Exists(source))
-        {
-            TarFile.CreateFromDirectory(source, archive, includeBaseDirectory: false);
-        }
-        else
-        {
-            using var writer = new TarWriter(archive, leaveOpen: true);
-            writer.WriteEntry(source, Path.GetFileName(source));
-        }
-        return new BuildStepBody { CopyTo = target, CopyTarBase64 = Convert.ToBase64String(archive.ToArray()) };
     }
 
     private static Command List() => new Command("ls", "List templates").Runs(async (client, _, json, cancellationToken) =>
@@ -90,15 +55,26 @@ internal static class TemplateCommands
 
     private static Command Remove()
     {
-        var names = new Argument<string[]>("NAME") { Arity = ArgumentArity.OneOrMore, Description = "Names of templates" };
-        return new Command("rm", "Remove templates that nothing uses") { names }.Runs(async (client, result, _, cancellationToken) =>
+        var names = Arguments.SeveralTemplates();
+        return new Command("rm", "Remove templates that nothing uses") { names }.Runs(async (client, result, json, cancellationToken) =>
         {
+            var removed = new List<RemovedBody>();
             foreach (var name in result.GetRequiredValue(names))
-            {
-                await client.RemoveTemplateAsync(name, cancellationToken);
-                Output.Line(name);
-            }
-            return ExitCode.Ok;
+                removed.Add(await TryRemoveAsync(client, name, cancellationToken));
+            return RemoveCommand.Report(removed, json);
         });
+    }
+
+    private static async Task<RemovedBody> TryRemoveAsync(MitosClient client, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await client.RemoveTemplateAsync(name, cancellationToken);
+            return new RemovedBody(name, true, null);
+        }
+        catch (MitosException e)
+        {
+            return new RemovedBody(name, false, CommandRunner.Describe(e));
+        }
     }
 }

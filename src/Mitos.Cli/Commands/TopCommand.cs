@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Mitos.Cli.Terminal;
 using Mitos.Client;
+using Mitos.Contracts;
 
 namespace Mitos.Cli.Commands;
 
@@ -9,18 +10,21 @@ internal static class TopCommand
 {
     public static Command Make()
     {
-        var interval = new Option<double>("--interval") { Description = "Seconds between looks", DefaultValueFactory = _ => 2 };
-        var once = new Option<bool>("--once") { Description = "Look once" };
-        return new Command("top", "Show what each sandbox uses, live") { interval, once }.Runs(async (client, result, _, cancellationToken) =>
+        var interval = new Option<double>("--interval") { Description = "Seconds between looks, 0.2 to 3600", DefaultValueFactory = _ => 2 };
+        var once = new Option<bool>("--once") { Description = "Look once; shares of the processor are those since each sandbox's birth" };
+        return new Command("top", "Show what each sandbox uses, live") { interval, once }.Runs(async (client, result, json, cancellationToken) =>
         {
-            var pause = TimeSpan.FromSeconds(Math.Clamp(result.GetValue(interval), 0.2, 3600));
-            var last = new Dictionary<string, (long CpuUs, DateTime At)>();
+            var pause = result.GetValue(interval) is >= 0.2 and <= 3600 and var seconds ? TimeSpan.FromSeconds(seconds) : throw new ArgumentException("--interval must be 0.2 to 3600 seconds.");
+            var last = new Dictionary<string, (long CpuUs, DateTimeOffset At)>();
             while (true)
             {
-                var rows = await LookAsync(client, last, cancellationToken);
-                if (!Console.IsOutputRedirected && !result.GetValue(once))
+                var uses = await LookAsync(client, last, cancellationToken);
+                if (!json && !Console.IsOutputRedirected && !result.GetValue(once))
                     Console.Write("\u001b[H\u001b[2J");
-                Output.Table(["id", "name", "cpu %", "private MiB", "shared MiB", "vmm MiB", "guest processes"], rows);
+                if (json)
+                    Output.Json(uses, CliJson.Default.ListUseBody);
+                else
+                    Output.Table(["id", "name", "cpu %", "private MiB", "shared MiB", "vmm MiB", "guest MiB used", "guest processes"], uses.Select(Row));
                 if (result.GetValue(once))
                     return ExitCode.Ok;
                 await Task.Delay(pause, cancellationToken);
@@ -28,25 +32,39 @@ internal static class TopCommand
         });
     }
 
-    private static async Task<List<string[]>> LookAsync(MitosClient client, Dictionary<string, (long CpuUs, DateTime At)> last, CancellationToken cancellationToken)
+    private static string[] Row(UseBody use) =>
+    [
+        use.Id, use.Name ?? "-", FormattableString.Invariant($"{use.CpuPercent:F1}"), Output.MiB(use.Metrics.Memory.PrivateBytes), Output.MiB(use.Metrics.Memory.SharedBytes), Output.MiB(use.Metrics.Memory.VmmBytes),
+        Output.MiB(use.Metrics.Guest is { } guest ? guest.MemoryTotalBytes - guest.MemoryAvailableBytes : null), use.Metrics.Guest is { } known ? $"{known.Processes}" : "no answer",
+    ];
+
+    // All at once: a guest that does not answer takes three seconds.
+    private static async Task<List<UseBody>> LookAsync(MitosClient client, Dictionary<string, (long CpuUs, DateTimeOffset At)> last, CancellationToken cancellationToken)
     {
-        var rows = new List<string[]>();
-        foreach (var sandbox in (await client.ListAsync(false, cancellationToken)).Where(sandbox => sandbox.State == "running"))
+        var running = (await client.ListAsync(false, cancellationToken)).Where(sandbox => sandbox.State == "running").ToList();
+        var metrics = await Task.WhenAll(running.Select(sandbox => TryMeasureAsync(client, sandbox.Id, cancellationToken)));
+        var uses = new List<UseBody>();
+        foreach (var (sandbox, measured) in running.Zip(metrics))
         {
-            try
-            {
-                var metrics = await client.GetMetricsAsync(sandbox.Id, cancellationToken);
-                var now = DateTime.UtcNow;
-                var cpu = last.TryGetValue(sandbox.Id, out var before) ? (metrics.VmmCpuUs - before.CpuUs) / (now - before.At).TotalMicroseconds * 100 : 0;
-                last[sandbox.Id] = (metrics.VmmCpuUs, now);
-                rows.Add([sandbox.Id, sandbox.Name ?? "-", FormattableString.Invariant($"{cpu:F1}"), Output.MiB(metrics.Memory.PrivateBytes), Output.MiB(metrics.Memory.SharedBytes),
-                    Output.MiB(metrics.Memory.VmmBytes), $"{metrics.Guest?.Processes}"]);
-            }
-            catch (MitosException)
-            {
-                // it ended since it was listed
-            }
+            if (measured is null)
+                continue; // it ended since it was listed
+            var before = last.GetValueOrDefault(sandbox.Id, (0, sandbox.CreatedAt));
+            var now = DateTimeOffset.UtcNow;
+            last[sandbox.Id] = (measured.VmmCpuUs, now);
+            uses.Add(new UseBody(sandbox.Id, sandbox.Name, Math.Round((measured.VmmCpuUs - before.CpuUs) / Math.Max(1, (now - before.At).TotalMicroseconds) * 100, 1), measured));
         }
-        return rows;
+        return uses;
+    }
+
+    private static async Task<MetricsBody?> TryMeasureAsync(MitosClient client, string id, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await client.GetMetricsAsync(id, cancellationToken);
+        }
+        catch (MitosException)
+        {
+            return null;
+        }
     }
 }

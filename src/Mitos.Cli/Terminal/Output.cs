@@ -1,51 +1,84 @@
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Mitos.Contracts;
 using Spectre.Console;
 
 namespace Mitos.Cli.Terminal;
 
-/// <summary>Data goes to standard output, notes to standard error; colour only where a person looks.</summary>
+/// <summary>Data goes to standard output, notes to standard error; colour only where a person looks, and no line is broken here.</summary>
 internal static class Output
 {
-    private static readonly IAnsiConsole Out = AnsiConsole.Console;
+    // A width that no line has: the library would wrap at that of the terminal, and at 80 where there is none.
+    private const int Unlimited = 100_000;
+
+    private static readonly IAnsiConsole Out = Console(System.Console.Out);
     private static readonly bool NoColor = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
 
-    public static void Json<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));
+    /// <summary>Whether a person looks at standard error.</summary>
+    public static bool IsWatched => !System.Console.IsErrorRedirected;
 
-    public static void Line(string text) => Console.Out.WriteLine(text);
+    public static void Json<T>(T value, JsonTypeInfo<T> type) => System.Console.Out.WriteLine(Serialize(value, type));
 
-    public static void Note(string text) => Console.Error.WriteLine(Console.IsErrorRedirected || NoColor ? text : $"\u001b[2m{text}\u001b[0m");
+    public static void Line(string text) => System.Console.Out.WriteLine(text);
 
-    public static void Failure(string message, string remedy)
+    public static void Note(string text) => System.Console.Error.WriteLine(IsWatched && !NoColor ? $"\u001b[2m{text}\u001b[0m" : text);
+
+    /// <summary>Says what failed; as an <see cref="ErrorBody"/> to those who asked for JSON.</summary>
+    public static void Failure(ErrorBody error, bool json = false)
     {
-        Console.Error.WriteLine(Console.IsErrorRedirected || NoColor ? $"mitos: {message}" : $"\u001b[31mmitos:\u001b[0m {message}");
-        if (remedy.Length > 0)
-            Note($"       {remedy}");
+        if (json)
+        {
+            System.Console.Error.WriteLine(Serialize(error, ContractsJson.Default.ErrorBody));
+            return;
+        }
+        System.Console.Error.WriteLine(IsWatched && !NoColor ? $"\u001b[31mmitos:\u001b[0m {error.Message}" : $"mitos: {error.Message}");
+        if (error.Remedy.Length > 0)
+            Note($"       {error.Remedy}");
     }
 
-    /// <summary>A table with a row for each item; plain columns when nobody looks.</summary>
+    /// <summary>A table with a row for each item, its columns as wide as their content.</summary>
     public static void Table(string[] columns, IEnumerable<string[]> rows)
     {
         var all = rows.ToList();
         var widths = columns.Select((column, i) => all.Select(row => row[i].Length).Append(column.Length).Max()).ToArray();
-        var head = string.Join("  ", columns.Select((column, i) => column.ToUpperInvariant().PadRight(widths[i]))).TrimEnd();
-        if (Console.IsOutputRedirected)
-            Console.Out.WriteLine(head);
-        else
-            Out.MarkupLineInterpolated($"[bold]{head}[/]");
+        Out.MarkupLineInterpolated($"[bold]{Format(columns.Select(column => column.ToUpperInvariant()))}[/]");
         foreach (var row in all)
-            Console.Out.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
+            Line(Format(row));
+
+        string Format(IEnumerable<string> cells) => string.Join("  ", cells.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd();
     }
 
     public static void Tree(Tree tree) => Out.Write(tree);
+
+    /// <summary>The console of a writer.</summary>
+    public static IAnsiConsole Console(TextWriter writer)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+        console.Profile.Width = Unlimited;
+        return console;
+    }
 
     public static string MiB(long? bytes) => bytes is { } value ? FormattableString.Invariant($"{value / 1048576.0:F1}") : "-";
 
     public static string Ms(long us) => FormattableString.Invariant($"{us / 1000.0:F1}");
 
+    /// <summary>One of something, or several.</summary>
+    public static string Count(int count, string what) => count == 1 ? $"1 {what}" : $"{count} {what}{(what.EndsWith('x') ? "es" : "s")}";
+
     public static string Age(DateTimeOffset since)
     {
         var age = DateTimeOffset.UtcNow - since;
         return age.TotalSeconds < 120 ? $"{Math.Max(0, (int)age.TotalSeconds)}s" : age.TotalMinutes < 120 ? $"{(int)age.TotalMinutes}m" : age.TotalHours < 48 ? $"{(int)age.TotalHours}h" : $"{(int)age.TotalDays}d";
+    }
+
+    // As people write it: this is no web page, in which quotes would be escaped.
+    private static string Serialize<T>(T value, JsonTypeInfo<T> type)
+    {
+        var bytes = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+            JsonSerializer.Serialize(writer, value, type);
+        return Encoding.UTF8.GetString(bytes.GetBuffer(), 0, (int)bytes.Length);
     }
 }

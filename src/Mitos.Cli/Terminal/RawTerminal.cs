@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Mitos.Contracts;
 
 namespace Mitos.Cli.Terminal;
 
@@ -25,11 +26,16 @@ internal sealed partial class RawTerminal : IDisposable
             _ = TcSetAttr(0, 0, _saved);
     }
 
-    /// <summary>Rows and columns of the terminal; 24 by 80 when there is none.</summary>
-    public static (int Rows, int Columns) Size()
+    /// <summary>Size of the terminal, whichever descriptor it is at; 24 rows of 80 when there is none.</summary>
+    public static TerminalBody Size()
     {
-        var size = new ushort[4];
-        return Ioctl(1, 0x5413 /* TIOCGWINSZ */, size) == 0 && size[0] > 0 ? (size[0], size[1]) : (24, 80);
+        var size = new ushort[4]; // struct winsize
+        for (var descriptor = 0; descriptor <= 2; descriptor++)
+        {
+            if (Ioctl(descriptor, 0x5413 /* TIOCGWINSZ */, size) == 0 && size[0] > 0 && size[1] > 0)
+                return new TerminalBody(size[0], size[1]);
+        }
+        return new TerminalBody(24, 80);
     }
 
     [LibraryImport("libc", EntryPoint = "tcgetattr")]

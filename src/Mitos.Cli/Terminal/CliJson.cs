@@ -1,0 +1,39 @@
+using System.Text.Json.Serialization;
+using Mitos.Contracts;
+
+namespace Mitos.Cli.Terminal;
+
+/// <summary>What <c>--json</c> prints where the daemon's own answer is not it.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(StoppedBody))]
+[JsonSerializable(typeof(List<RemovedBody>))]
+[JsonSerializable(typeof(CopiedBody))]
+[JsonSerializable(typeof(ConsoleBody))]
+[JsonSerializable(typeof(List<UseBody>))]
+[JsonSerializable(typeof(CompletionBody))]
+[JsonSerializable(typeof(DemoBody))]
+internal sealed partial class CliJson : JsonSerializerContext;
+
+/// <summary>down: whether the daemon ran, and how many sandboxes go on.</summary>
+internal sealed record StoppedBody(bool WasRunning, int Sandboxes);
+
+/// <summary>rm: one of those that were named.</summary>
+internal sealed record RemovedBody(string Id, bool Removed, ErrorBody? Error);
+
+/// <summary>cp: bytes of the file, or of the archive of a directory.</summary>
+internal sealed record CopiedBody(string Source, string Target, long Bytes);
+
+/// <summary>logs: what is new on the console.</summary>
+internal sealed record ConsoleBody(string Id, string Console);
+
+/// <summary>top: one sandbox; the processor's share since the last look, 100 for one whole processor.</summary>
+internal sealed record UseBody(string Id, string? Name, double CpuPercent, MetricsBody Metrics);
+
+/// <summary>completion: what to give to the shell.</summary>
+internal sealed record CompletionBody(string Shell, string Script);
+
+/// <summary>demo: what was seen.</summary>
+internal sealed record DemoBody(string Source, double WarmUpSeconds, MemoryBody SourceMemory, ForkTimingsBody Fork, List<DemoChildBody> Children);
+
+/// <summary>One child of the demo.</summary>
+internal sealed record DemoChildBody(string Id, int Index, string Strategy, long ReadyUs, long FirstCommandUs, MemoryBody Memory, long GenerationBytes, double Score, bool Best);

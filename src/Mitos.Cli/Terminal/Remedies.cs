@@ -1,0 +1,25 @@
+namespace Mitos.Cli.Terminal;
+
+/// <summary>The daemon's remedies name addresses of its API; whoever types commands is told the commands.</summary>
+internal static class Remedies
+{
+    private static readonly (string Api, string Command)[] Words =
+    [
+        ("GET …/files/list lists files", "`mitos exec ID -- ls` lists files"),
+        ("GET …/files/list lists it", "`mitos exec ID -- ls` lists it"),
+        ("GET …/processes lists processes", "`mitos exec ID -- ps ax` lists processes"),
+        ("GET …/processes shows what runs", "`mitos exec ID -- ps ax` shows what runs"),
+        ("GET …/processes what runs", "`mitos exec ID -- ps ax` what runs"),
+        ("GET …/console shows", "`mitos logs ID` shows"),
+        ("GET …/metrics what it uses", "`mitos top` what it uses"),
+        ("GET the sandbox for its state, and its …/console for its last words", "`mitos inspect ID` shows its state, `mitos logs ID` its last words"),
+        ("GET /openapi/v1.json says what this address takes", "`mitos help` says how the commands are used"),
+    ];
+
+    public static string ForCommands(string remedy)
+    {
+        foreach (var (api, command) in Words)
+            remedy = remedy.Replace(api, command, StringComparison.Ordinal);
+        return remedy;
+    }
+}
