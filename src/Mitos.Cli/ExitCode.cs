@@ -5,7 +5,7 @@ namespace Mitos.Cli;
 /// <summary>Exit statuses. <c>exec</c> passes the command's own, and 125 when Mitos itself failed.</summary>
 internal static class ExitCode
 {
-    public const int Ok = 0, Failed = 1, Usage = 2, NotFound = 3, Refused = 4, Exhausted = 5, Unavailable = 6, Partial = 7, ExecFailed = 125;
+    public const int Ok = 0, Failed = 1, Usage = 2, NotFound = 3, Refused = 4, Exhausted = 5, Unavailable = 6, Partial = 7, ExecFailed = 125, BrokenPipe = 141;
 
     public static int Of(string code) => code switch
     {

@@ -11,7 +11,7 @@ internal static class ExecCommand
 {
     public static Command Make()
     {
-        var id = new Argument<string>("ID") { Description = "Id, name, or the beginning of an id" };
+        var id = Names.Sandbox();
         var command = new Argument<string[]>("COMMAND") { Description = "Command and arguments, after --", Arity = ArgumentArity.OneOrMore };
         var interactive = new Option<bool>("--interactive", "-i") { Description = "Pass standard input (always done when it is a pipe)" };
         var terminal = new Option<bool>("--tty", "-t") { Description = "Give it a terminal" };

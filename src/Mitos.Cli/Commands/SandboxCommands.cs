@@ -11,11 +11,9 @@ internal static class SandboxCommands
 {
     public static IEnumerable<Command> All() => [Create(), Fork(), TreeOf(), List(), Inspect(), Remove(), Logs()];
 
-    private static Argument<string> Id() => new("ID") { Description = "Id, name, or the beginning of an id" };
-
     private static Command Create()
     {
-        var template = new Option<string>("--template", "-t") { Description = "Template to make it from", DefaultValueFactory = _ => "base" };
+        var template = Names.Template(new Option<string>("--template", "-t") { Description = "Template to make it from", DefaultValueFactory = _ => "base" });
         var cpu = new Option<int?>("--cpu") { Description = "Virtual cpus (default: the template's)" };
         var memory = new Option<int?>("--memory") { Description = "Memory in MiB (default: the template's)" };
         var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE for every process in it; may be repeated" };
@@ -38,7 +36,7 @@ internal static class SandboxCommands
 
     private static Command Fork()
     {
-        var id = Id();
+        var id = Names.Sandbox();
         var count = new Option<int>("--count", "-c") { Description = "Number of children, 1 to 100", DefaultValueFactory = _ => 1 };
         var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE for new processes in the children" };
         return new Command("fork", "Fork a running sandbox; it goes on running\n  mitos fork dev --count 8") { id, count, env }.Runs(async (client, result, json, cancellationToken) =>
@@ -112,7 +110,7 @@ internal static class SandboxCommands
 
     private static Command Inspect()
     {
-        var id = Id();
+        var id = Names.Sandbox();
         return new Command("inspect", "Show everything about a sandbox") { id }.Runs(async (client, result, json, cancellationToken) =>
         {
             var sandbox = await client.GetAsync(result.GetRequiredValue(id), cancellationToken);
@@ -137,31 +135,36 @@ internal static class SandboxCommands
 
     private static Command Remove()
     {
-        var ids = new Argument<string[]>("ID") { Description = "Ids or names", Arity = ArgumentArity.ZeroOrMore };
+        var ids = Names.Sandboxes();
         var all = new Option<bool>("--all") { Description = "All sandboxes" };
-        return new Command("rm", "Remove sandboxes; their children stay") { ids, all }.Runs(async (client, result, _, cancellationToken) =>
+        return new Command("rm", "Remove sandboxes; their children stay") { ids, all }.Runs(async (client, result, json, cancellationToken) =>
         {
             var which = result.GetValue(all) ? (await client.ListAsync(false, cancellationToken)).Select(sandbox => sandbox.Id).ToArray() : result.GetValue(ids) ?? [];
             if (which.Length == 0 && !result.GetValue(all))
                 throw new ArgumentException("Name the sandboxes to remove, or give --all.");
             var status = ExitCode.Ok;
+            var gone = new List<string>();
             foreach (var id in which)
             {
                 var removed = await CommandRunner.GuardAsync(async () =>
                 {
                     await client.RemoveAsync(id, cancellationToken);
-                    Output.Line(id);
+                    gone.Add(id);
+                    if (!json)
+                        Output.Line(id);
                     return ExitCode.Ok;
                 });
                 status = removed == ExitCode.Ok ? status : removed;
             }
+            if (json)
+                Output.Json(gone);
             return status;
         });
     }
 
     private static Command Logs()
     {
-        var id = Id();
+        var id = Names.Sandbox();
         var follow = new Option<bool>("--follow", "-f") { Description = "Go on as more comes" };
         return new Command("logs", "Show the console of a sandbox: its kernel's and its agent's words") { id, follow }.Runs(async (client, result, _, cancellationToken) =>
         {

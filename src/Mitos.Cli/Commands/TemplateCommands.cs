@@ -29,7 +29,7 @@ internal static class TemplateCommands
     private static Command Build()
     {
         var name = new Argument<string>("NAME") { Description = "Name of the template; `base` is the built-in one" };
-        var from = new Option<string?>("--from") { Description = "Template to build on (default: base)" };
+        var from = Names.Template(new Option<string?>("--from") { Description = "Template to build on (default: base)" });
         var run = new Option<string[]>("--run") { Description = "Shell command, run as root; may be repeated" };
         var copy = new Option<string[]>("--copy") { Description = "SOURCE:DIRECTORY, a file or directory of this machine; copied before the commands run" };
         var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE for its sandboxes" };
@@ -90,14 +90,17 @@ internal static class TemplateCommands
 
     private static Command Remove()
     {
-        var names = new Argument<string[]>("NAME") { Arity = ArgumentArity.OneOrMore, Description = "Names of templates" };
-        return new Command("rm", "Remove templates that nothing uses") { names }.Runs(async (client, result, _, cancellationToken) =>
+        var names = Names.Templates();
+        return new Command("rm", "Remove templates that nothing uses") { names }.Runs(async (client, result, json, cancellationToken) =>
         {
             foreach (var name in result.GetRequiredValue(names))
             {
                 await client.RemoveTemplateAsync(name, cancellationToken);
-                Output.Line(name);
+                if (!json)
+                    Output.Line(name);
             }
+            if (json)
+                Output.Json(result.GetRequiredValue(names));
             return ExitCode.Ok;
         });
     }

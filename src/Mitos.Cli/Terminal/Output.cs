@@ -7,10 +7,13 @@ namespace Mitos.Cli.Terminal;
 /// <summary>Data goes to standard output, notes to standard error; colour only where a person looks.</summary>
 internal static class Output
 {
-    private static readonly IAnsiConsole Out = AnsiConsole.Console;
+    private static readonly IAnsiConsole Out = Make();
     private static readonly bool NoColor = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
 
     public static void Json<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));
+
+    /// <summary>A list of names.</summary>
+    public static void Json(IEnumerable<string> names) => Console.Out.WriteLine($"[{string.Join(',', names.Select(name => $"\"{JsonEncodedText.Encode(name)}\""))}]");
 
     public static void Line(string text) => Console.Out.WriteLine(text);
 
@@ -38,6 +41,18 @@ internal static class Output
     }
 
     public static void Tree(Tree tree) => Out.Write(tree);
+
+    // What is not a terminal has no width: a line there is a line, and plain.
+    private static IAnsiConsole Make()
+    {
+        var console = AnsiConsole.Console;
+        if (Console.IsOutputRedirected)
+        {
+            console.Profile.Width = short.MaxValue;
+            console.Profile.Capabilities.Ansi = false;
+        }
+        return console;
+    }
 
     public static string MiB(long? bytes) => bytes is { } value ? FormattableString.Invariant($"{value / 1048576.0:F1}") : "-";
 
