@@ -54,7 +54,8 @@ public sealed class HostEngine : IHostEngine
             var driverFacts = VmmProbe.Find(options.Accelerator);
             var layers = new LayerStore(Path.Combine(options.StateDirectory, "layers"));
             var generations = new GenerationStore(Path.Combine(options.StateDirectory, "generations"), layers);
-            var registry = new TemplateRegistry(Path.Combine(options.StateDirectory, "templates"), generations, layers);
+            var registry = new TemplateRegistry(Path.Combine(options.StateDirectory, "templates"), generations, layers,
+                path => logger.LogError("the template {Path} or its generation cannot be read; build it again", path));
             generations.DeleteUnused(registry.UsedGenerations);
             var id = ReadId(options);
             var host = new MachineHost(options, id, new QemuDriver(driverFacts, layers), layers, CgroupHierarchy.Probe());
@@ -69,6 +70,7 @@ public sealed class HostEngine : IHostEngine
             templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Machine?.Spec.Shape is { } shape && (sandbox.Record.Template == name || $"{sandbox.Record.Template}@{shape.CpuCount}x{shape.MemoryMiB}" == name));
             await new Recoverer(id, host, generations, store, logger).RunAsync(
                 (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
+            await BuildDrafts.DeleteAsync(options);
             return new HostEngine(options, stateLock, sandboxes, templates, shells, store);
         }
         catch

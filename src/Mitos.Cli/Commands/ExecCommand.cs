@@ -40,14 +40,8 @@ internal static class ExecCommand
         using var signals = new Signals(session, request.Tty is not null);
         if (request.Stdin)
             _ = Task.Run(() => SendInputAsync(session), CancellationToken.None);
-        using var output = Console.OpenStandardOutput();
-        using var errors = Console.OpenStandardError();
         await foreach (var (channel, bytes) in session.ReadAsync(CancellationToken.None))
-        {
-            var target = channel == ExecChannel.Stderr ? errors : output;
-            target.Write(bytes.Span);
-            target.Flush();
-        }
+            StandardOutput.Write(channel == ExecChannel.Stderr ? 2 : 1, bytes.Span);
         return session.ExitCode ?? ExitCode.ExecFailed;
     }
 

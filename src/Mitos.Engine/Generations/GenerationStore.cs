@@ -97,12 +97,11 @@ public sealed class GenerationStore(string directory, LayerStore layers)
 
     /// <summary>Reads what is written of a generation, without loading it.</summary>
     /// <exception cref="SandboxException">NotFound.</exception>
-    public GenerationRecord Read(string id)
-    {
-        var path = Path.Combine(directory, id, "generation.json");
-        return Journal.TryRead(path, EngineJson.Default.GenerationRecord)
-            ?? throw new SandboxException(ErrorCode.FailedPrecondition, $"The generation {id} has no readable record at {path}.", "Build its template again: `mitos template build`.");
-    }
+    public GenerationRecord Read(string id) => TryRead(id)
+        ?? throw new SandboxException(ErrorCode.FailedPrecondition, $"The generation {id} has no readable record at {RecordPath(id)}.", "Build its template again: `mitos template build`.");
+
+    /// <summary>As <see cref="Read"/>; null when there is no record, or it cannot be understood.</summary>
+    public GenerationRecord? TryRead(string id) => Journal.TryRead(RecordPath(id), EngineJson.Default.GenerationRecord);
 
     /// <summary>Forgets a generation's memory and deletes its files. Machines that map it keep it alive for themselves.</summary>
     public void Delete(string id)
@@ -123,6 +122,8 @@ public sealed class GenerationStore(string directory, LayerStore layers)
         foreach (var path in Directory.EnumerateDirectories(directory).Where(path => !used.Contains(Path.GetFileName(path))))
             Directory.Delete(path, recursive: true);
     }
+
+    private string RecordPath(string id) => Path.Combine(directory, id, "generation.json");
 
     private Generation Load(string id, string vmm)
     {

@@ -16,7 +16,11 @@ public sealed class TemplateRegistry
     private readonly LayerStore _layers;
     private readonly ConcurrentDictionary<string, TemplateRecord> _records = new();
 
-    public TemplateRegistry(string directory, GenerationStore generations, LayerStore layers)
+    /// <param name="directory">Of the records.</param>
+    /// <param name="generations">Those that they name.</param>
+    /// <param name="layers">Gets a use of each layer of these.</param>
+    /// <param name="damaged">Told of each template that cannot be read or whose generation cannot: it is as if it were not there, and can be built again.</param>
+    public TemplateRegistry(string directory, GenerationStore generations, LayerStore layers, Action<string> damaged)
     {
         _directory = directory;
         _generations = generations;
@@ -24,8 +28,10 @@ public sealed class TemplateRegistry
         Directory.CreateDirectory(directory);
         foreach (var path in Directory.EnumerateFiles(directory, "*.json"))
         {
-            if (Journal.TryRead(path, EngineJson.Default.TemplateRecord) is { } record)
+            if (Journal.TryRead(path, EngineJson.Default.TemplateRecord) is { } record && _generations.TryRead(record.Generation) is not null)
                 _records[Path.GetFileNameWithoutExtension(path)] = record;
+            else
+                damaged(path);
         }
         foreach (var record in _records.Values)
             _layers.Acquire(_generations.Read(record.Generation).Layers.Select(LayerId.Parse));
