@@ -55,7 +55,7 @@ internal static class CommandRunner
     public static int Misuse(ParseResult parsed)
     {
         var path = string.Join(' ', PathOf(parsed.CommandResult));
-        Output.Failure(string.Join(' ', parsed.Errors.Select(error => error.Message)), $"`{path} --help` shows what is possible.");
+        Output.Failure(string.Join(' ', parsed.Errors.SelectMany(error => error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))), $"`{path} --help` shows what is possible.");
         return path == "mitos exec" ? ExitCode.ExecFailed : ExitCode.Usage;
     }
 

@@ -41,15 +41,14 @@ internal static class ExecCommand
         if (request.Stdin)
             _ = Task.Run(() => SendInputAsync(session), CancellationToken.None);
         await foreach (var (channel, bytes) in session.ReadAsync(CancellationToken.None))
-            StandardOutput.Write(channel == ExecChannel.Stderr ? 2 : 1, bytes.Span);
+            StandardStreams.Write(channel == ExecChannel.Stderr ? 2 : 1, bytes.Span);
         return session.ExitCode ?? ExitCode.ExecFailed;
     }
 
     private static async Task SendInputAsync(ExecSession session)
     {
-        using var input = Console.OpenStandardInput();
         var buffer = new byte[32 << 10];
-        for (int got; (got = await input.ReadAsync(buffer)) > 0;)
+        for (int got; (got = StandardStreams.Read(buffer)) > 0;)
             await session.WriteAsync(buffer.AsMemory(0, got));
         await session.CloseStdinAsync();
     }

@@ -28,17 +28,13 @@ public sealed class SmallDiskDaemon : Daemon
     public override async ValueTask DisposeAsync()
     {
         await MakeRoomAsync();
-        try
-        {
-            // what is below the mount point goes with it
-            await EndAsync();
-        }
-        finally
-        {
-            (await Runner.RunAsync("/bin/umount", [StateDirectory])).Ok();
-        }
+        await base.DisposeAsync();
+    }
+
+    protected override async ValueTask DeleteStateAsync()
+    {
+        (await Runner.RunAsync("/bin/umount", [StateDirectory])).Ok();
         Directory.Delete(StateDirectory);
-        Directory.Delete(RunDirectory, recursive: true);
     }
 }
 

@@ -104,12 +104,18 @@ public class Daemon : IAsyncLifetime
     {
         GC.SuppressFinalize(this);
         await EndAsync();
-        Directory.Delete(StateDirectory, recursive: true);
+        await DeleteStateAsync();
         Directory.Delete(RunDirectory, recursive: true);
     }
 
+    protected virtual ValueTask DeleteStateAsync()
+    {
+        Directory.Delete(StateDirectory, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
     /// <summary>Removes everything, ends the daemon, and fails when something of it is left; the directories stay then for a look.</summary>
-    protected async Task EndAsync()
+    private async Task EndAsync()
     {
         (await MitosAsync("rm", "--all")).Ok();
         // base last: others are built on it

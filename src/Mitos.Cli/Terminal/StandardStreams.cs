@@ -3,13 +3,31 @@ using System.Runtime.InteropServices;
 namespace Mitos.Cli.Terminal;
 
 /// <summary>
-/// Writes bytes to standard output or error (write(2)). .NET's console streams hide that nobody reads any more, and a FileStream
-/// keeps an offset of its own, which is wrong where both outputs go to one file.
+/// Bytes of standard input, output and error (read(2), write(2)). .NET's console streams edit and echo lines where input is a
+/// terminal, and hide that nobody reads the output any more; a FileStream keeps an offset of its own, which is wrong where both
+/// outputs go to one file.
 /// </summary>
-internal static partial class StandardOutput
+internal static partial class StandardStreams
 {
     private const int Eintr = 4, Eagain = 11;
-    private const short PollOut = 4;
+    private const short PollIn = 1, PollOut = 4;
+
+    /// <summary>Waits for input.</summary>
+    /// <returns>Bytes read; 0 at its end.</returns>
+    public static int Read(Span<byte> buffer)
+    {
+        while (true)
+        {
+            var got = Read(0, buffer, (nuint)buffer.Length);
+            if (got >= 0)
+                return (int)got;
+            var errno = Marshal.GetLastPInvokeError();
+            if (errno == Eagain)
+                _ = Poll([new PollDescriptor(0, PollIn)], 1, -1);
+            else if (errno != Eintr)
+                return 0; // a terminal that is gone is an end too
+        }
+    }
 
     /// <exception cref="IOException">Its HResult is the errno: EPIPE when the reader has gone.</exception>
     public static void Write(int descriptor, ReadOnlySpan<byte> bytes)
@@ -32,6 +50,9 @@ internal static partial class StandardOutput
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint Write(int fd, ReadOnlySpan<byte> bytes, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    private static partial nint Read(int fd, Span<byte> bytes, nuint count);
 
     [LibraryImport("libc", EntryPoint = "poll")]
     private static partial int Poll(PollDescriptor[] descriptors, nuint count, int timeout);
