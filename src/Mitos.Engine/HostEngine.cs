@@ -74,6 +74,7 @@ public sealed class HostEngine : IHostEngine
             templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Machine?.Spec.Shape is { } shape && (sandbox.Record.Template == name || $"{sandbox.Record.Template}@{shape.CpuCount}x{shape.MemoryMiB}" == name));
             await new Recoverer(id, host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
                 (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
+            await BuildDrafts.DeleteAsync(options);
             return new HostEngine(options, stateLock, sandboxes, templates, shells, store, host);
         }
         catch

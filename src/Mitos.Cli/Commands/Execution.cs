@@ -24,7 +24,7 @@ internal static class Execution
         {
             await foreach (var (channel, bytes) in session.ReadAsync())
             {
-                if (!StandardOutput.TryWrite(channel == ExecChannel.Stderr ? 2 : 1, bytes.Span))
+                if (!StandardStreams.TryWrite(channel == ExecChannel.Stderr ? 2 : 1, bytes.Span))
                     return ExitCode.ReaderGone; // and the command is hung up on
             }
             return session.ExitCode ?? ExitCode.ExecFailed;
@@ -57,17 +57,9 @@ internal static class Execution
 
     private static async Task SendInputAsync(ExecSession session)
     {
-        try
-        {
-            using var input = Console.OpenStandardInput();
-            var buffer = new byte[32 << 10];
-            for (int got; (got = await input.ReadAsync(buffer)) > 0;)
-                await session.WriteAsync(buffer.AsMemory(0, got));
-        }
-        catch (IOException)
-        {
-            // input that cannot be read has ended
-        }
+        var buffer = new byte[32 << 10];
+        for (int got; (got = StandardStreams.Read(buffer)) > 0;)
+            await session.WriteAsync(buffer.AsMemory(0, got));
         await session.CloseStdinAsync();
     }
 
