@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
 using Mitos.Engine;
 
@@ -25,17 +24,12 @@ public sealed class EngineScratch
         foreach (var folder in new[] { "layers", "generations", "sandboxes", "templates" })
             leaks.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(Options.StateDirectory, folder)));
         leaks.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(Options.RunDirectory, "v")));
-        var engine = File.ReadAllText(Path.Combine(Options.StateDirectory, "engine.json")).Split('"')[3];
-        foreach (var root in new[] { "/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/cpu" })
+        foreach (var groups in Groups().Where(Directory.Exists))
+            leaks.AddRange(Directory.EnumerateDirectories(groups));
+        foreach (var process in Directory.EnumerateDirectories("/proc").Where(path => char.IsAsciiDigit(path[6])))
         {
-            var groups = Path.Combine(root, "mitos", engine);
-            if (Directory.Exists(groups))
-                leaks.AddRange(Directory.EnumerateDirectories(groups));
-        }
-        foreach (var process in Process.GetProcessesByName("qemu-system-x86"))
-        {
-            if (ReadUserId(process.Id) is { } uid && uid >= Options.FirstUserId && File.ReadAllText($"/proc/{process.Id}/cmdline").Contains(Options.RunDirectory, StringComparison.Ordinal))
-                leaks.Add($"process {process.Id}");
+            if (ReadGroups(process).Contains($"/mitos/{EngineId}/", StringComparison.Ordinal))
+                leaks.Add($"process {process[6..]}");
         }
         return leaks;
     }
@@ -45,23 +39,28 @@ public sealed class EngineScratch
     public void Delete()
     {
         var leaks = FindLeaks();
+        foreach (var groups in Groups().Where(Directory.Exists).Where(groups => !Directory.EnumerateDirectories(groups).Any()))
+            Directory.Delete(groups);
         Directory.Delete(Options.StateDirectory, recursive: true);
         Directory.Delete(Options.RunDirectory, recursive: true);
         if (leaks.Count > 0)
             throw new InvalidOperationException("left behind: " + string.Join(", ", leaks));
     }
 
-    // Null: it has ended.
-    private static int? ReadUserId(int pid)
+    private string EngineId => File.ReadAllText(Path.Combine(Options.StateDirectory, "engine.json")).Split('"')[3];
+
+    private IEnumerable<string> Groups() =>
+        new[] { "/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/cpu" }.Select(root => Path.Combine(root, "mitos", EngineId));
+
+    private static string ReadGroups(string process)
     {
         try
         {
-            var line = File.ReadLines($"/proc/{pid}/status").FirstOrDefault(line => line.StartsWith("Uid:", StringComparison.Ordinal));
-            return line is null ? null : int.Parse(line.Split('\t')[1]);
+            return File.ReadAllText(Path.Combine(process, "cgroup"));
         }
         catch (IOException)
         {
-            return null;
+            return ""; // it has ended
         }
     }
 }

@@ -158,6 +158,18 @@ public sealed class FileTests(ServerFixture server)
         await server.Client.ExecAsync(id, new ExecRequest { Cmd = "umount /tmp/small", User = "root" });
     }
 
+    [Fact]
+    public async Task A_download_whose_machine_ends_is_not_taken_for_the_whole_file()
+    {
+        await using var sandbox = await server.CreateAsync();
+        await server.Client.ExecAsync(sandbox.Id, new ExecRequest { Cmd = "truncate -s 1G sparse" });
+        using var response = await server.Http.GetAsync($"v1/sandboxes/{sandbox.Id}/files?path=sparse", HttpCompletionOption.ResponseHeadersRead);
+        await using var body = await response.Content.ReadAsStreamAsync();
+        await body.ReadExactlyAsync(new byte[1 << 20]);
+        Vmm.Signal(sandbox.VmmPid, Vmm.Kill);
+        await Assert.ThrowsAnyAsync<IOException>(() => body.CopyToAsync(Stream.Null, ServerFixture.Soon));
+    }
+
     private static async Task AwaitAsync(Func<Task<bool>> condition)
     {
         for (var until = DateTime.UtcNow + ServerFixture.Limit; !await condition(); await Task.Delay(100))

@@ -78,6 +78,30 @@ public sealed class SandboxTests(ServerFixture server)
         await server.Http.DeleteAsync($"v1/sandboxes/{sandbox.Id}").DoneAsync();
     }
 
+    [Fact]
+    public async Task Looking_at_a_sandbox_while_its_machine_ends_is_never_a_defect()
+    {
+        await using var sandbox = await server.CreateAsync();
+        using var over = new CancellationTokenSource();
+        var addresses = new[] { "", "/metrics", "/console", "/processes", "/tree?memory=true", "/files/list?path=/" };
+        var looking = addresses.Select(address => Task.Run(async () =>
+        {
+            var seen = new HashSet<int>();
+            do
+            {
+                using var response = await server.Http.GetAsync($"v1/sandboxes/{sandbox.Id}{address}");
+                seen.Add((int)response.StatusCode);
+            }
+            while (!over.IsCancellationRequested);
+            return seen;
+        })).ToList();
+        await Task.Delay(300);
+        Vmm.Signal(sandbox.VmmPid, Vmm.Kill);
+        await server.Engine.Sandboxes.WaitStoppedAsync(Engine.Sandboxes.SandboxId.Parse(sandbox.Id), ServerFixture.Soon);
+        await over.CancelAsync();
+        Assert.Subset(new HashSet<int> { 200, 412, 503 }, (await Task.WhenAll(looking)).SelectMany(seen => seen).ToHashSet());
+    }
+
     [Theory]
     [InlineData("""{"template":"nobody"}""", 404, "template")]
     [InlineData("""{"template":"bas"}""", 404, "base")]
