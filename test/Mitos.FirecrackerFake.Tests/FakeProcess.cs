@@ -86,11 +86,16 @@ public sealed class FakeProcess : IAsyncDisposable
         return (_process.ExitCode, await _errors);
     }
 
-    public async ValueTask DisposeAsync()
+    public async Task KillAsync()
     {
-        _client.Dispose();
         _process.Kill();
         await _process.WaitForExitAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        _client.Dispose();
         _process.Dispose();
         System.IO.Directory.Delete(Directory, recursive: true);
     }

@@ -68,9 +68,8 @@ public sealed class ForkTests : IDisposable
         }
     }
 
-    private async Task<FakeProcess> FreezeAsync(bool invariant = false)
+    private Task<FakeProcess> FreezeAsync(bool invariant = false) => StartAsync("boot", async boot =>
     {
-        var boot = new FakeProcess(_fake, "boot");
         await boot.BootAsync();
         if (invariant)
         {
@@ -79,17 +78,29 @@ public sealed class ForkTests : IDisposable
         }
         await boot.PauseAsync();
         await boot.DoAsync("PUT", "/snapshot/create", """{"snapshot_path":"state","mem_file_path":"mem"}""");
-        return boot;
-    }
+    });
 
-    private async Task<FakeProcess> RunAsync(FakeProcess boot, string id, string state, List<PageRun>? runs = null, byte[]? pages = null)
+    private Task<FakeProcess> RunAsync(FakeProcess boot, string id, string state, List<PageRun>? runs = null, byte[]? pages = null) => StartAsync(id, async machine =>
     {
-        var machine = new FakeProcess(_fake, id);
         await machine.LoadAsync(state, boot.PathOf("mem"));
         if (runs is not null)
             Write(machine, boot, runs, pages!);
         await machine.ResumeAsync();
-        return machine;
+    });
+
+    private async Task<FakeProcess> StartAsync(string id, Func<FakeProcess, Task> prepare)
+    {
+        var process = new FakeProcess(_fake, id);
+        try
+        {
+            await prepare(process);
+            return process;
+        }
+        catch
+        {
+            await process.DisposeAsync();
+            throw;
+        }
     }
 
     private static async Task<(List<PageRun> Runs, byte[] Pages)> CaptureAsync(FakeProcess source, FakeProcess boot)

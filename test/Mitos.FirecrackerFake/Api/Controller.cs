@@ -139,7 +139,7 @@ internal sealed class Controller(string id, Planner planner)
         {
             (_machine?.Disks ?? _disks).Set(drive);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
             throw new Fault($"{refusal}Error manipulating the backing file: {Libc.Words(e)} {drive.Path}");
         }
@@ -213,9 +213,9 @@ internal sealed class Controller(string id, Planner planner)
             return;
         try
         {
-            File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete).Dispose();
+            Libc.Open(path, write: false).Dispose();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
             throw new Fault(refusal + Libc.Words(e));
         }
@@ -223,9 +223,9 @@ internal sealed class Controller(string id, Planner planner)
 
     private static void CheckKernel(string path)
     {
-        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var file = Libc.Open(path, write: false);
         var magic = new byte[4];
-        if (RandomAccess.Read(file, magic, 0) < 4 || !magic.AsSpan().SequenceEqual("\x7fELF"u8))
+        if (RandomAccess.Read(file, magic, 0) < 4 || !magic.AsSpan().SequenceEqual("\u007FELF"u8))
             throw new Fault("Start microvm error: Cannot load kernel due to invalid memory configuration or invalid kernel image: Kernel Loader: failed to load ELF kernel image: Invalid ELF magic number");
     }
 

@@ -73,11 +73,11 @@ internal static class Snapshots
     {
         try
         {
-            using var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+            using var file = Libc.Open(path, write: true, create: true);
             RandomAccess.SetLength(file, 0);
             RandomAccess.Write(file, bytes, 0);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
             throw new Fault($"Create snapshot error: Cannot perform open on the snapshot backing file: {Libc.Words(e)}");
         }
@@ -88,7 +88,7 @@ internal static class Snapshots
     {
         try
         {
-            var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            var file = Libc.Open(path, write: true, create: true);
             if (RandomAccess.GetLength(file) != machine.Memory.Length)
             {
                 RandomAccess.SetLength(file, 0);
@@ -96,7 +96,7 @@ internal static class Snapshots
             }
             return file;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
             throw new Fault($"Create snapshot error: Cannot perform open on the memory backing file: {Libc.Words(e)}");
         }
@@ -106,13 +106,16 @@ internal static class Snapshots
     {
         try
         {
-            return StateFile.Decode(File.ReadAllBytes(path), release.SnapshotFormat);
+            using var file = Libc.Open(path, write: false);
+            var bytes = new byte[RandomAccess.GetLength(file)];
+            RandomAccess.Read(file, bytes, 0);
+            return StateFile.Decode(bytes, release.SnapshotFormat);
         }
         catch (InvalidDataException e)
         {
             throw Fatal($"Failed to get snapshot state from file: Failed to load snapshot state from file: {e.Message}");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
             throw Fatal($"Failed to get snapshot state from file: Failed to open snapshot file: {Libc.Words(e)}");
         }
@@ -124,7 +127,7 @@ internal static class Snapshots
         {
             return GuestMemory.FromFile(path, (long)state.MemoryMiB << 20);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
             throw Fatal($"Failed to load guest memory: Error creating guest memory from file: Failed to load guest memory: {Libc.Words(e)}");
         }
@@ -136,7 +139,7 @@ internal static class Snapshots
         {
             disks.Set(drive);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
             throw Fatal($"Failed to build microVM from snapshot: Failed to restore devices: Error restoring block device: Error manipulating the backing file: {Libc.Words(e)} {drive.Path}");
         }

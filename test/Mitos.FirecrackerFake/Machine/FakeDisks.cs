@@ -18,7 +18,7 @@ internal sealed class FakeDisks
     /// <exception cref="IOException">The file cannot be opened.</exception>
     public void Set(DriveState drive)
     {
-        var file = File.OpenHandle(drive.Path, FileMode.Open, drive.IsReadOnly ? FileAccess.Read : FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        var file = Libc.Open(drive.Path, write: !drive.IsReadOnly);
         var at = _disks.FindIndex(disk => disk.State.Id == drive.Id);
         if (at < 0)
         {

@@ -26,8 +26,7 @@ internal sealed unsafe class GuestMemory
     /// <exception cref="IOException">The file is too short, or cannot be mapped.</exception>
     public static GuestMemory FromFile(string path, long length)
     {
-        // Not FileShare.Read: a lock on the file would be seen by others.
-        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var file = Libc.Open(path, write: false);
         return RandomAccess.GetLength(file) >= length
             ? new GuestMemory(length).Map(file)
             : throw new IOException($"the memory file has {RandomAccess.GetLength(file)} bytes, the machine {length}");
