@@ -3,6 +3,8 @@ using Mitos.Contracts;
 namespace Mitos.Client;
 
 /// <summary>The daemon refused, or cannot be reached.</summary>
+/// <param name="error">What it said.</param>
+/// <param name="inner">What caused it, if anything did here.</param>
 public sealed class MitosException(ErrorBody error, Exception? inner = null) : Exception(error.Message, inner)
 {
     /// <summary>One of <see cref="ErrorCodes"/>.</summary>

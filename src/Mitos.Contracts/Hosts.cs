@@ -3,18 +3,43 @@ namespace Mitos.Contracts;
 /// <summary>What a host can do.</summary>
 public sealed record HostBody
 {
+    /// <summary><c>qemu</c> or <c>firecracker</c>.</summary>
     public required string Vmm { get; init; }
+
+    /// <summary>Of the VMM.</summary>
     public required string VmmVersion { get; init; }
+
+    /// <summary>Path of the VMM.</summary>
     public required string VmmBinary { get; init; }
+
+    /// <summary><c>kvm</c> or <c>tcg</c>.</summary>
     public required string Accelerator { get; init; }
+
+    /// <summary>Why that one.</summary>
     public required string AcceleratorReason { get; init; }
+
+    /// <summary>Release of the host's kernel.</summary>
     public required string Kernel { get; init; }
+
+    /// <summary>The processor's name.</summary>
     public required string CpuModel { get; init; }
+
+    /// <summary>Processors.</summary>
     public required int CpuCount { get; init; }
+
+    /// <summary>All memory.</summary>
     public required long MemoryBytes { get; init; }
+
+    /// <summary>Memory that is free or can be freed.</summary>
     public required long MemoryAvailableBytes { get; init; }
+
+    /// <summary>Free disk for the state directory.</summary>
     public required long DiskAvailableBytes { get; init; }
+
+    /// <summary>Where templates, disks and journals live.</summary>
     public required string StateDirectory { get; init; }
+
+    /// <summary>Every check that was made, also those that passed.</summary>
     public required List<HostCheckBody> Checks { get; init; }
 }
 
@@ -22,14 +47,23 @@ public sealed record HostBody
 /// <param name="Name">What was looked at.</param>
 /// <param name="Status"><c>ok</c>, <c>degraded</c> or <c>missing</c>.</param>
 /// <param name="Finding">What was found.</param>
-/// <param name="Remedy">The command that mends it.</param>
+/// <param name="Remedy">The command that mends it; empty when all is well.</param>
 public sealed record HostCheckBody(string Name, string Status, string Finding, string Remedy);
 
 /// <summary>The daemon's health.</summary>
+/// <param name="Status"><c>ok</c>.</param>
+/// <param name="Version">Of the daemon.</param>
+/// <param name="Sandboxes">How many there are.</param>
+/// <param name="Pid">The daemon's process.</param>
 public sealed record HealthBody(string Status, string Version, int Sandboxes, int Pid);
 
-/// <summary>An API key; the key itself is shown once.</summary>
-public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, string? Key);
+/// <summary>An API key.</summary>
+/// <param name="Id">Names it.</param>
+/// <param name="Name">As its maker called it.</param>
+/// <param name="CreatedAt">When it was made.</param>
+/// <param name="Key">The key itself: only in the answer to its creation.</param>
+public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, string? Key = null);
 
 /// <summary>Asks for a key.</summary>
+/// <param name="Name">1 to 100 characters.</param>
 public sealed record CreateKeyRequest(string? Name);

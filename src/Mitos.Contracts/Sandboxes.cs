@@ -3,58 +3,114 @@ namespace Mitos.Contracts;
 /// <summary>Asks for a sandbox. All may be left out.</summary>
 public sealed record CreateSandboxRequest
 {
-    /// <summary>Default <c>base</c>.</summary>
+    /// <summary>Name of a template. Default <c>base</c>.</summary>
     public string? Template { get; init; }
+
+    /// <summary>1 to 63 letters, digits, <c>. _ -</c>; unique among the sandboxes that are there. Default: none.</summary>
     public string? Name { get; init; }
-    /// <summary>Default: the template's.</summary>
+
+    /// <summary>1 to 32. Default: the template's.</summary>
     public int? CpuCount { get; init; }
-    /// <summary>Default: the template's.</summary>
+
+    /// <summary>128 to 65536. Default: the template's.</summary>
     public int? MemoryMiB { get; init; }
+
+    /// <summary>Environment of every process in it; at most 256 variables of 48 KiB altogether.</summary>
     public Dictionary<string, string>? Env { get; init; }
+
+    /// <summary>Labels, which Mitos only keeps; at most 256 of 48 KiB altogether.</summary>
     public Dictionary<string, string>? Metadata { get; init; }
 }
 
-/// <summary>Asks for children of a running sandbox.</summary>
+/// <summary>Asks for children of a running sandbox. All may be left out.</summary>
 public sealed record ForkRequest
 {
     /// <summary>1 to 100. Default 1.</summary>
     public int? Count { get; init; }
+
+    /// <summary>Environment of new processes in the children, added to the source's.</summary>
     public Dictionary<string, string>? Env { get; init; }
+
+    /// <summary>Labels of the children, added to the source's.</summary>
     public Dictionary<string, string>? Metadata { get; init; }
-    /// <summary>Names of the children, by index.</summary>
+
+    /// <summary>Names of the children, by index; those beyond the list have none.</summary>
     public List<string>? Names { get; init; }
 }
 
 /// <summary>A sandbox as it is now.</summary>
 public sealed record SandboxBody
 {
+    /// <summary>16 letters and digits.</summary>
     public required string Id { get; init; }
+
+    /// <summary>Missing when it has none.</summary>
     public string? Name { get; init; }
-    /// <summary><c>running</c> or <c>stopped</c>.</summary>
+
+    /// <summary><c>starting</c>, <c>running</c> or <c>stopped</c>. A stopped one can only be looked at and removed.</summary>
     public required string State { get; init; }
+
+    /// <summary>The template that it, or its first ancestor, was made from.</summary>
     public required string Template { get; init; }
+
+    /// <summary>The generation whose memory its machine maps.</summary>
     public required string Generation { get; init; }
+
     /// <summary>Bytes of its generation's memory, which exist once for all sandboxes of that generation.</summary>
     public required long GenerationBytes { get; init; }
+
+    /// <summary>Virtual processors.</summary>
     public required int CpuCount { get; init; }
+
+    /// <summary>Guest memory.</summary>
     public required int MemoryMiB { get; init; }
+
+    /// <summary>When it was made.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When its machine ended; missing while it runs.</summary>
     public DateTimeOffset? StoppedAt { get; init; }
+
+    /// <summary>Why its machine ended; missing while it runs.</summary>
     public string? StopReason { get; init; }
+
+    /// <summary>The sandbox that it was forked from; missing when it was made from a template.</summary>
     public string? ForkedFrom { get; init; }
+
     /// <summary>Ancestors from the first on, also those that are gone.</summary>
     public required List<string> Lineage { get; init; }
+
+    /// <summary>The fork that made it; missing when it was made from a template.</summary>
     public string? ForkId { get; init; }
+
+    /// <summary>Its place among the children of that fork, from 0.</summary>
     public int? ForkIndex { get; init; }
+
+    /// <summary>Environment of its processes.</summary>
     public required Dictionary<string, string> Env { get; init; }
+
+    /// <summary>Labels.</summary>
     public required Dictionary<string, string> Metadata { get; init; }
+
+    /// <summary>The process of its VMM on the host; missing when it does not run.</summary>
     public int? VmmPid { get; init; }
+
+    /// <summary>Layers of its disk, the one that takes its writes included.</summary>
     public required int DiskLayers { get; init; }
-    /// <summary>Only where it was asked for.</summary>
+
+    /// <summary>What it costs; only where that was asked for.</summary>
     public MemoryBody? Memory { get; init; }
-    /// <summary>Only in the answer to its creation.</summary>
+
+    /// <summary>A secret that its guest knows too; only in the answer to its creation.</summary>
     public string? AccessToken { get; init; }
 }
+
+/// <summary>A place in the tree of who was forked from whom.</summary>
+/// <param name="Id">Of the sandbox.</param>
+/// <param name="Depth">0 at the root of the answer.</param>
+/// <param name="Parent">The sandbox that it was forked from; missing when it was made from a template.</param>
+/// <param name="Sandbox">Missing when it was removed: it is shown for its descendants' sake.</param>
+public sealed record TreeNodeBody(string Id, int Depth, string? Parent = null, SandboxBody? Sandbox = null);
 
 /// <summary>What a machine costs now.</summary>
 /// <param name="PrivateBytes">Guest memory that only it has.</param>
@@ -62,39 +118,27 @@ public sealed record SandboxBody
 /// <param name="VmmBytes">The rest of its VMM process.</param>
 public sealed record MemoryBody(long PrivateBytes, long SharedBytes, long VmmBytes);
 
-/// <summary>What a fork made.</summary>
-public sealed record ForkBody
-{
-    public required string ForkId { get; init; }
-    public required string Source { get; init; }
-    public required List<ForkChildBody> Children { get; init; }
-    public required ForkTimingsBody Timings { get; init; }
-}
-
-/// <summary>One child: a sandbox or an error.</summary>
-public sealed record ForkChildBody
-{
-    public required int Index { get; init; }
-    public SandboxBody? Sandbox { get; init; }
-    public ErrorBody? Error { get; init; }
-    /// <summary>From the call to the end of its handshake.</summary>
-    public required long ReadyUs { get; init; }
-}
-
-/// <summary>Where a fork's time went; <see cref="PauseUs"/> is the sum of the five after it.</summary>
-public sealed record ForkTimingsBody(
-    long PauseUs, long StopUs, long FreezeDiskUs, long DeviceStateUs, long ListUs, long CopyUs, long ResumeUs, long PrepareUs, long TotalUs, long DeltaBytes);
-
 /// <summary>What a sandbox uses.</summary>
 public sealed record MetricsBody
 {
+    /// <summary>What its machine costs.</summary>
     public required MemoryBody Memory { get; init; }
+
     /// <summary>Processor time of its VMM since it started.</summary>
     public required long VmmCpuUs { get; init; }
-    /// <summary>What its own kernel says; null when its agent does not answer in time.</summary>
+
+    /// <summary>What its own kernel says; missing when its agent does not answer within 3 s.</summary>
     public GuestMetricsBody? Guest { get; init; }
 }
 
 /// <summary>What a guest's kernel says of its load.</summary>
+/// <param name="CpuCount">Processors that it sees.</param>
+/// <param name="CpuUsedUs">Time that they were not idle.</param>
+/// <param name="MemoryTotalBytes">Its memory.</param>
+/// <param name="MemoryAvailableBytes">Free, or can be freed.</param>
+/// <param name="DiskTotalBytes">Its root file system.</param>
+/// <param name="DiskUsedBytes">Of that.</param>
+/// <param name="Processes">All, not only those started through this API.</param>
+/// <param name="UptimeMs">Since its template was booted: forks do not boot.</param>
 public sealed record GuestMetricsBody(
     int CpuCount, long CpuUsedUs, long MemoryTotalBytes, long MemoryAvailableBytes, long DiskTotalBytes, long DiskUsedBytes, int Processes, long UptimeMs);

@@ -1,3 +1,6 @@
+using System.Text;
+using Mitos.Engine.Errors;
+
 namespace Mitos.Engine;
 
 /// <summary>Configuration of one engine.</summary>
@@ -32,4 +35,25 @@ public sealed record EngineOptions
 
     /// <summary>First user id of the range that VMMs run as, one id each. Default 2,000,000,000.</summary>
     public int FirstUserId { get; init; } = 2_000_000_000;
+
+    /// <exception cref="SandboxException">InvalidArgument: an option makes no sense.</exception>
+    public void Check()
+    {
+        foreach (var directory in (string[])[StateDirectory, RunDirectory, CacheDirectory, GuestDirectory])
+            Require(Path.IsPathFullyQualified(directory), $"The directory '{directory}' is not an absolute path.", "Give the whole path.");
+        // RUN/v/012345678901/monitor
+        const int MaxRunBytes = 107 - 23;
+        Require(Encoding.UTF8.GetByteCount(RunDirectory) <= MaxRunBytes, $"The run directory '{RunDirectory}' is too long for the paths of sockets below it.", $"Use one of at most {MaxRunBytes} bytes.");
+        Require(WarmShells is >= 0 and <= 64, $"{WarmShells} shells cannot be kept ready.", "Use 0 to 64.");
+        Require(ReservedMemoryBytes >= 0 && ReservedDiskBytes >= 0, $"{ReservedMemoryBytes} bytes of memory and {ReservedDiskBytes} of disk cannot be reserved.", "Use 0 or more.");
+        Require(MaxPause > TimeSpan.Zero, $"A pause of at most {MaxPause} lets no machine be forked.", "Use more than 0.");
+        // below are the users of the host
+        Require(FirstUserId is >= 100_000 and <= int.MaxValue - Machines.MachineHost.UserIds, $"Machines cannot run as users from {FirstUserId} on.", $"Use 100000 to {int.MaxValue - Machines.MachineHost.UserIds}.");
+    }
+
+    private static void Require(bool holds, string message, string remedy)
+    {
+        if (!holds)
+            throw SandboxException.Invalid(message, remedy);
+    }
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Capacity;
@@ -25,13 +24,15 @@ public sealed class HostEngine : IHostEngine
     private readonly ShellPool _shells;
     private readonly SandboxStore _store;
     private readonly Timer _idle;
+    private readonly MachineHost _host;
 
-    private HostEngine(EngineOptions options, SafeFileHandle stateLock, ISandboxes sandboxes, ITemplates templates, ShellPool shells, SandboxStore store)
+    private HostEngine(EngineOptions options, SafeFileHandle stateLock, ISandboxes sandboxes, ITemplates templates, ShellPool shells, SandboxStore store, MachineHost host)
     {
         _options = options;
         _lock = stateLock;
         _shells = shells;
         _store = store;
+        _host = host;
         Sandboxes = sandboxes;
         Templates = templates;
         _idle = new Timer(_ => _ = shells.DropIdleAsync(), null, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
@@ -42,21 +43,25 @@ public sealed class HostEngine : IHostEngine
     public ITemplates Templates { get; }
 
     /// <summary>Takes the state directory, recovers what an earlier engine left, and is ready.</summary>
-    /// <exception cref="SandboxException">FailedPrecondition: QEMU is missing, not root; Conflict: another engine has the state directory.</exception>
+    /// <exception cref="SandboxException">InvalidArgument: an option; FailedPrecondition: QEMU is missing, not root, state of another version; Conflict: another engine has the state directory.</exception>
     public static async Task<HostEngine> StartAsync(EngineOptions options, ILoggerFactory loggers)
     {
         if (!Environment.IsPrivilegedProcess)
             throw new SandboxException(ErrorCode.FailedPrecondition, "The engine needs root: machines get users, cgroups and page tables of their own.", "sudo ./mitos up");
+        options.Check();
         var logger = loggers.CreateLogger("Mitos.Engine");
         var stateLock = TakeLock(options);
         try
         {
+            var id = EngineRecord.Open(options.StateDirectory).Id;
             var driverFacts = VmmProbe.Find(options.Accelerator);
             var layers = new LayerStore(Path.Combine(options.StateDirectory, "layers"));
             var generations = new GenerationStore(Path.Combine(options.StateDirectory, "generations"), layers);
             var registry = new TemplateRegistry(Path.Combine(options.StateDirectory, "templates"), generations, layers);
-            generations.DeleteUnused(registry.UsedGenerations);
-            var id = ReadId(options);
+            foreach (var path in registry.Unreadable)
+                logger.LogError("the template record {Path} or its generation's cannot be read; nothing is cleaned up until its template is built again or the file is deleted", path);
+            if (registry.Unreadable.Count == 0)
+                generations.DeleteUnused(registry.UsedGenerations);
             var host = new MachineHost(options, id, new QemuDriver(driverFacts, layers), layers, CgroupHierarchy.Probe());
             var shells = new ShellPool(host, options.WarmShells, TimeProvider.System);
             var capturer = new Capturer(host, options.MaxPause);
@@ -67,9 +72,9 @@ public sealed class HostEngine : IHostEngine
             var forks = new ForkService(store, generations, capturer, shells, birth, new Flattener(store, host, logger), capacity, logger);
             var sandboxes = new SandboxService(store, templates, registry, host, shells, birth, forks, capacity, logger);
             templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Machine?.Spec.Shape is { } shape && (sandbox.Record.Template == name || $"{sandbox.Record.Template}@{shape.CpuCount}x{shape.MemoryMiB}" == name));
-            await new Recoverer(id, host, generations, store, logger).RunAsync(
+            await new Recoverer(id, host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
                 (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
-            return new HostEngine(options, stateLock, sandboxes, templates, shells, store);
+            return new HostEngine(options, stateLock, sandboxes, templates, shells, store, host);
         }
         catch
         {
@@ -91,6 +96,7 @@ public sealed class HostEngine : IHostEngine
             sandbox.Removing = true; // from here on its end is the next engine's business
             sandbox.Machine?.Vmm.Detach();
         }
+        _host.RemoveCgroups(); // when no machine is left in it
         _lock.Dispose();
     }
 
@@ -111,15 +117,5 @@ public sealed class HostEngine : IHostEngine
         var holder = System.Text.Encoding.ASCII.GetString(buffer, 0, RandomAccess.Read(file, buffer, 0)).Trim();
         file.Dispose();
         throw new SandboxException(ErrorCode.Conflict, $"The state directory {options.StateDirectory} is in use by process {holder}.", "Use that daemon, end it with `mitos down`, or set MITOS_STATE to another directory.");
-    }
-
-    private static string ReadId(EngineOptions options)
-    {
-        var path = Path.Combine(options.StateDirectory, "engine.json");
-        if (Journal.TryRead(path, EngineJson.Default.EngineRecord) is { } record)
-            return record.Id;
-        var created = new EngineRecord(RandomNumberGenerator.GetHexString(8, lowercase: true));
-        Journal.Write(path, created, EngineJson.Default.EngineRecord);
-        return created.Id;
     }
 }

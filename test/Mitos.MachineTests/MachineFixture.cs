@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Mitos.Engine;
@@ -7,6 +5,7 @@ using Mitos.Engine.Agent;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
 using Mitos.MachineTests;
+using Mitos.TestKit;
 
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 [assembly: AssemblyFixture(typeof(MachineFixture))]
@@ -16,19 +15,9 @@ namespace Mitos.MachineTests;
 /// <summary>One real engine for all machine tests, in directories of its own. Its end fails when anything leaked.</summary>
 public sealed class MachineFixture : IAsyncLifetime
 {
-    private readonly string _id = RandomNumberGenerator.GetHexString(6, lowercase: true);
+    private readonly EngineScratch _scratch = new();
 
-    public MachineFixture()
-    {
-        Options = new EngineOptions
-        {
-            StateDirectory = $"/var/tmp/mitos-test-{_id}", RunDirectory = $"/tmp/mt-{_id}", WarmShells = 2,
-            GuestDirectory = Environment.GetEnvironmentVariable("MITOS_GUEST_DIR")
-                ?? throw new InvalidOperationException("MITOS_GUEST_DIR must name the directory of mitos-guest; `./mitos test` sets it."),
-        };
-    }
-
-    public EngineOptions Options { get; }
+    public EngineOptions Options => _scratch.Options;
 
     public HostEngine Engine { get; private set; } = null!;
 
@@ -91,41 +80,8 @@ public sealed class MachineFixture : IAsyncLifetime
         await RemoveAllAsync();
         await Engine.Templates.RemoveAsync("base", CancellationToken.None);
         await Engine.DisposeAsync();
-        var leaks = FindLeaks();
-        Directory.Delete(Options.StateDirectory, recursive: true);
-        Directory.Delete(Options.RunDirectory, recursive: true);
-        Assert.True(leaks.Count == 0, "left behind: " + string.Join(", ", leaks));
+        _scratch.Delete();
     }
-
-    /// <summary>What an engine without sandboxes and templates must not have.</summary>
-    public List<string> FindLeaks()
-    {
-        var leaks = new List<string>();
-        foreach (var folder in new[] { "layers", "generations", "sandboxes", "templates" })
-            leaks.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(Options.StateDirectory, folder)));
-        leaks.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(Options.RunDirectory, "v")));
-        var engine = File.ReadAllText(Path.Combine(Options.StateDirectory, "engine.json")).Split('"')[3];
-        foreach (var root in new[] { "/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/cpu" })
-        {
-            var groups = Path.Combine(root, "mitos", engine);
-            if (Directory.Exists(groups))
-                leaks.AddRange(Directory.EnumerateDirectories(groups));
-        }
-        foreach (var process in Process.GetProcessesByName("qemu-system-x86"))
-        {
-            if (ReadUserId(process.Id) is { } uid && uid >= Options.FirstUserId && ReadCommandLine(process.Id).Contains(Options.RunDirectory, StringComparison.Ordinal))
-                leaks.Add($"process {process.Id}");
-        }
-        return leaks;
-    }
-
-    private static int? ReadUserId(int pid)
-    {
-        var line = File.ReadLines($"/proc/{pid}/status").FirstOrDefault(line => line.StartsWith("Uid:", StringComparison.Ordinal));
-        return line is null ? null : int.Parse(line.Split('\t')[1]);
-    }
-
-    private static string ReadCommandLine(int pid) => File.ReadAllText($"/proc/{pid}/cmdline");
 }
 
 /// <summary>Removes a sandbox, if it is still there.</summary>

@@ -32,7 +32,8 @@ public sealed class LayerStore
         }
         catch (IOException e)
         {
-            File.Delete(PathOf(layer));
+            if (File.Exists(PathOf(layer)))
+                File.Delete(PathOf(layer));
             throw new SandboxException(ErrorCode.Exhausted, $"No disk layer could be created in {_directory}: {e.Message}",
                 "Free disk space there, for example by `mitos rm` of sandboxes that are no longer needed.", e);
         }
@@ -53,22 +54,31 @@ public sealed class LayerStore
     }
 
     /// <summary>Counts one user less of each layer and deletes those that have none.</summary>
+    /// <exception cref="InvalidOperationException">A layer had no user: somebody let go twice. The others are released.</exception>
     public void Release(IEnumerable<LayerId> layers)
     {
+        var unknown = new List<LayerId>();
         lock (_lock)
         {
             foreach (var layer in layers)
             {
-                var left = _users.GetValueOrDefault(layer) - 1;
-                if (left > 0)
+                if (!_users.TryGetValue(layer, out var users))
                 {
-                    _users[layer] = left;
-                    continue;
+                    unknown.Add(layer);
                 }
-                _users.Remove(layer);
-                File.Delete(PathOf(layer));
+                else if (users > 1)
+                {
+                    _users[layer] = users - 1;
+                }
+                else
+                {
+                    _users.Remove(layer);
+                    File.Delete(PathOf(layer));
+                }
             }
         }
+        if (unknown.Count > 0)
+            throw new InvalidOperationException($"The disk layers {string.Join(", ", unknown)} have no user that could let go of them.");
     }
 
     /// <summary>Deletes files that nobody uses: what a crash left. Called once, after all journals were read.</summary>

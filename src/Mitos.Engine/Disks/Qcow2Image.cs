@@ -15,15 +15,17 @@ public static class Qcow2Image
     private const long BytesPerL2Table = ClusterSize / 8 * (long)ClusterSize;
 
     /// <summary>File length of an image of <paramref name="sizeBytes"/> to which nothing was written.</summary>
-    public static long EmptyLength(long sizeBytes) => (3L + L1Clusters(sizeBytes)) * ClusterSize;
+    public static long EmptyLength(long sizeBytes) => (3L + L1Clusters(Checked(sizeBytes))) * ClusterSize;
 
     /// <summary>Creates an image in which every cluster is unallocated.</summary>
     /// <param name="path">A path that does not exist yet.</param>
-    /// <param name="sizeBytes">Size that the guest sees, a multiple of 512.</param>
+    /// <param name="sizeBytes">Size that the guest sees, a multiple of 512, at most 1 PiB.</param>
     /// <returns>Length of the file: as long as it stays so, nothing was written to the disk.</returns>
     /// <exception cref="IOException">The path exists, or the file system is full.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">No disk can have that size.</exception>
     public static long CreateEmpty(string path, long sizeBytes)
     {
+        Checked(sizeBytes);
         // Clusters: header, refcount table, one refcount block (it counts 32,768 clusters of 2 bytes), L1 table.
         var l1Entries = L1Entries(sizeBytes);
         var clusters = 3 + L1Clusters(sizeBytes);
@@ -54,6 +56,10 @@ public static class Qcow2Image
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         return (long)clusters * ClusterSize;
     }
+
+    private static long Checked(long sizeBytes) => sizeBytes is > 0 and <= 1L << 50 && sizeBytes % 512 == 0
+        ? sizeBytes
+        : throw new ArgumentOutOfRangeException(nameof(sizeBytes), sizeBytes, "A disk has a multiple of 512 bytes, at most 1 PiB.");
 
     private static int L1Entries(long sizeBytes) => (int)((sizeBytes + BytesPerL2Table - 1) / BytesPerL2Table);
 

@@ -41,6 +41,9 @@ public sealed class Capture : IDisposable
     public static Capture Of(Generation generation, LayerStore layers) =>
         new(generation, generation.Disk, generation.DeviceState, [], null, layers);
 
+    /// <summary>The same instant with another state, for tests of what becomes of a bad one. Without pages of its own.</summary>
+    internal Capture WithState(byte[] state) => new(Generation, Disk, state, [], null, _layers);
+
     public void Dispose()
     {
         Pages?.Dispose();

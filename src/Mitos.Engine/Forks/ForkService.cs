@@ -26,7 +26,7 @@ internal sealed class ForkService(
     /// <param name="cancellationToken">Heeded until the pause; after it the fork is brought to its end.</param>
     public async Task<ForkResult> ForkAsync(Sandbox source, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken)
     {
-        Check(spec);
+        Check(source, spec);
         var started = Stopwatch.GetTimestamp();
         var names = TakeNames(spec);
         var kept = new HashSet<string>(); // the names of children that live
@@ -113,12 +113,12 @@ internal sealed class ForkService(
         try
         {
             var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
-            var environment = Merge(source.Record.Environment, spec.Environment);
+            var environment = NameValues.Merge(source.Record.Environment, spec.Environment);
             var (greeting, handshake) = await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), name, point.ForkId, index, token, environment));
             var record = source.Record with
             {
                 Id = id.ToString(), Name = name, State = SandboxState.Running, CreatedAt = DateTimeOffset.UtcNow, Lineage = [.. source.Record.Lineage, source.Record.Id],
-                ForkId = point.ForkId, ForkIndex = index, Environment = environment, Metadata = Merge(source.Record.Metadata, spec.Metadata), AccessToken = token,
+                ForkId = point.ForkId, ForkIndex = index, Environment = environment, Metadata = NameValues.Merge(source.Record.Metadata, spec.Metadata), AccessToken = token,
                 Machine = SandboxStore.Describe(machine), StoppedAt = null, StopReason = null,
             };
             return (adopt(record, machine, agent), timings with { Greeting = greeting, Handshake = handshake });
@@ -150,15 +150,16 @@ internal sealed class ForkService(
         }
     }
 
-    private static void Check(ForkSpec spec)
+    private static void Check(Sandbox source, ForkSpec spec)
     {
         if (spec.Count is < 1 or > ForkSpec.MaxCount)
             throw SandboxException.Invalid($"A fork into {spec.Count} children is not possible.", $"Use 1 to {ForkSpec.MaxCount}.");
-        SandboxRules.CheckEnvironment(spec.Environment);
+        SandboxRules.CheckEnvironment(NameValues.Merge(source.Record.Environment, spec.Environment));
+        SandboxRules.CheckMetadata(NameValues.Merge(source.Record.Metadata, spec.Metadata));
         foreach (var name in spec.Names)
             SandboxRules.CheckName(name, "sandbox");
         if (spec.Names.Count > spec.Count)
-            throw SandboxException.Invalid($"There are {spec.Names.Count} names for {spec.Count} children.");
+            throw SandboxException.Invalid($"There are {spec.Names.Count} names for {spec.Count} children.", "Give as many names as children, or fewer.");
     }
 
     private static ForkTimings Timings(PauseSection pause, Capture capture, long started) => new()
@@ -167,14 +168,6 @@ internal sealed class ForkService(
         Copy = pause.Between(4, 5), Resume = pause.Between(5, 6), DeltaBytes = capture.DeltaBytes, Prepare = Stopwatch.GetElapsedTime(started, pause.Stamps[0]),
         Total = TimeSpan.Zero, WarmShells = 0,
     };
-
-    private static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> below, IReadOnlyDictionary<string, string> above)
-    {
-        var merged = new Dictionary<string, string>(below);
-        foreach (var (key, value) in above)
-            merged[key] = value;
-        return merged;
-    }
 
     /// <summary>What the pause left, and what goes with it.</summary>
     private sealed record ForkPoint(string ForkId, Machine Machine, Capture Capture, IDisposable Reservation, bool Promote, ForkTimings Timings);

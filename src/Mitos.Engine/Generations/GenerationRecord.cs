@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+using Mitos.Engine.Disks;
 using Mitos.Engine.Machines;
 
 namespace Mitos.Engine.Generations;
@@ -27,4 +29,8 @@ public sealed record GenerationRecord
 
     /// <summary>SHA-256 of the memory file's data with the place of each run, and of the device state.</summary>
     public string Checksum { get; init; } = "";
+
+    /// <summary>Whether it can be one of ours: what was read may be damaged in ways that are still JSON.</summary>
+    [JsonIgnore]
+    public bool IsSound => Shape is { CpuCount: > 0, MemoryMiB: > 0, DiskMiB: > 0 } && Layers.All(layer => LayerId.TryParse(layer, out _));
 }

@@ -96,12 +96,13 @@ public sealed class GenerationStore(string directory, LayerStore layers)
     public Generation AddTransient(GenerationRecord record, MemoryFile memory) => new(record, memory, [], layers);
 
     /// <summary>Reads what is written of a generation, without loading it.</summary>
-    /// <exception cref="SandboxException">NotFound.</exception>
+    /// <exception cref="SandboxException">FailedPrecondition: it is missing or damaged.</exception>
     public GenerationRecord Read(string id)
     {
         var path = Path.Combine(directory, id, "generation.json");
-        return Journal.TryRead(path, EngineJson.Default.GenerationRecord)
-            ?? throw new SandboxException(ErrorCode.FailedPrecondition, $"The generation {id} has no readable record at {path}.", "Build its template again: `mitos template build`.");
+        return Journal.TryRead(path, EngineJson.Default.GenerationRecord) is { IsSound: true } record && record.Id == id
+            ? record
+            : throw new SandboxException(ErrorCode.FailedPrecondition, $"The generation {id} has no readable record at {path}.", "Build its template again: `mitos template build`.");
     }
 
     /// <summary>Forgets a generation's memory and deletes its files. Machines that map it keep it alive for themselves.</summary>
@@ -136,7 +137,9 @@ public sealed class GenerationStore(string directory, LayerStore layers)
         try
         {
             using var file = File.OpenHandle(Path.Combine(directory, id, "memory"));
-            var copied = GenerationMemory.Copy(file, Math.Min(RandomAccess.GetLength(file), memory.Length), memory.Handle);
+            if (RandomAccess.GetLength(file) != memory.Length)
+                throw Damaged(id, new EndOfStreamException($"the memory file has {RandomAccess.GetLength(file)} bytes instead of {memory.Length}"));
+            var copied = GenerationMemory.Copy(file, memory.Length, memory.Handle);
             var state = File.ReadAllBytes(Path.Combine(directory, id, "state"));
             if (Sum(copied.Checksum, state) != record.Checksum)
                 throw Damaged(id, null);

@@ -12,7 +12,7 @@ namespace Mitos.Engine.Machines;
 /// <summary>Starts and ends VMM processes with everything around them: user ids, directories, cgroups, layers.</summary>
 public sealed class MachineHost
 {
-    private const int UserIds = 100_000_000;
+    internal const int UserIds = 100_000_000;
     private const long VmmMemoryBytes = 256L << 20;
     private readonly EngineOptions _options;
     private readonly string _engineId;
@@ -45,7 +45,8 @@ public sealed class MachineHost
     public Machine StartShell(Generation generation, bool network = false) =>
         Start(generation.Record.Shape, generation.Memory, generation.Disk, generation, null, network);
 
-    /// <summary>Takes over the machine of a sandbox from an earlier engine.</summary>
+    /// <summary>Takes over the machine of a sandbox from an earlier engine, and the use of its generation.</summary>
+    /// <exception cref="Errors.VmmException">It does not answer; it is ended.</exception>
     internal Machine Adopt(MachineRecord record, HostProcess process, Generation generation)
     {
         var frozen = record.Frozen.Select(LayerId.Parse).ToImmutableArray();
@@ -53,8 +54,21 @@ public sealed class MachineHost
             new DiskStack(record.Generation.BaseImage, frozen), LayerId.Parse(record.Active), Cgroup.Open(Cgroups, GroupName(record.VmmId)));
         lock (_lock)
             _userIds.Add(record.UserId);
-        var vmm = Driver.Adopt(spec, process);
-        var active = vmm.ReadActiveLayer(Linux.Deadline.In(TimeSpan.FromSeconds(5)));
+        IVmm? vmm = null;
+        LayerId active;
+        try
+        {
+            vmm = Driver.Adopt(spec, process);
+            active = vmm.ReadActiveLayer(Linux.Deadline.In(TimeSpan.FromSeconds(5)));
+        }
+        catch
+        {
+            vmm?.Dispose();
+            generation.Dispose();
+            lock (_lock)
+                _userIds.Remove(record.UserId);
+            throw;
+        }
         var machine = new Machine(this, vmm, spec, generation);
         if (active != spec.ActiveLayer)
         {
@@ -75,11 +89,14 @@ public sealed class MachineHost
 
     internal string GroupName(string vmmId) => $"mitos/{_engineId}/{vmmId}";
 
+    /// <summary>Removes the empty cgroup that its machines were in.</summary>
+    internal void RemoveCgroups() => Cgroup.Open(Cgroups, $"mitos/{_engineId}").TryRemove();
+
     internal async Task EndAsync(Machine machine)
     {
         machine.Vmm.Dispose();
         await machine.Vmm.Process.Exited;
-        Free(machine.Spec);
+        Free(machine.Spec.RunDirectory, machine.Spec.Cgroup, machine.Spec.UserId);
         var layers = machine.Disk.Frozen.Add(machine.ActiveLayer);
         Layers.Release(machine.NextLayer is { } next ? layers.Add(next) : layers);
         machine.Generation?.Dispose();
@@ -94,19 +111,20 @@ public sealed class MachineHost
         generation?.Acquire();
         var userId = TakeUserId();
         Cgroup? group = null;
+        IVmm? vmm = null;
         try
         {
             Directory.CreateDirectory(runDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             group = Cgroup.Create(Cgroups, GroupName(id), new CgroupLimits(shape.MemoryBytes + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
             var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
-            var vmm = Driver.Start(spec);
+            vmm = Driver.Start(spec);
             File.WriteAllText(PidPath(runDirectory), vmm.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
             return new Machine(this, vmm, spec, generation);
         }
         catch
         {
-            if (group is not null)
-                Free(Spec(id, userId, shape, memory, disk, active, group));
+            vmm?.Dispose();
+            Free(runDirectory, group, userId);
             Layers.Release(disk.Frozen.Add(active));
             generation?.Dispose();
             throw;
@@ -119,15 +137,15 @@ public sealed class MachineHost
         RunDirectory = RunDirectoryOf(id), UserId = userId, Cgroup = group,
     };
 
-    private void Free(VmmSpec spec)
+    private void Free(string runDirectory, Cgroup? group, int userId)
     {
-        if (Directory.Exists(spec.RunDirectory))
-            Directory.Delete(spec.RunDirectory, recursive: true);
+        if (Directory.Exists(runDirectory))
+            Directory.Delete(runDirectory, recursive: true);
         // The kernel needs a moment to take an ended process out of its groups.
-        for (var i = 0; i < 100 && !spec.Cgroup.TryRemove(); i++)
+        for (var i = 0; i < 100 && group?.TryRemove() == false; i++)
             Thread.Sleep(1);
         lock (_lock)
-            _userIds.Remove(spec.UserId);
+            _userIds.Remove(userId);
     }
 
     // Random, so that two engines of one host do not meet.

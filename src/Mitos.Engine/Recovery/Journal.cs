@@ -6,12 +6,29 @@ namespace Mitos.Engine.Recovery;
 /// <summary>Small JSON files that are replaced as a whole: a reader sees the old one or the new one, never a part.</summary>
 public static class Journal
 {
+    private const string DraftSuffix = ".new";
+
     /// <exception cref="IOException">The file system is full; the old file is still there.</exception>
     public static void Write<T>(string path, T value, JsonTypeInfo<T> type)
     {
-        var draft = path + ".new";
-        File.WriteAllBytes(draft, JsonSerializer.SerializeToUtf8Bytes(value, type));
-        File.Move(draft, path, overwrite: true);
+        var draft = path + DraftSuffix;
+        try
+        {
+            File.WriteAllBytes(draft, JsonSerializer.SerializeToUtf8Bytes(value, type));
+            File.Move(draft, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(draft);
+            throw;
+        }
+    }
+
+    /// <summary>Deletes what writers that were killed left half-written in a directory.</summary>
+    public static void DeleteDrafts(string directory)
+    {
+        foreach (var draft in Directory.EnumerateFiles(directory, "*" + DraftSuffix))
+            File.Delete(draft);
     }
 
     /// <summary>The value, or null when there is no file or it cannot be understood.</summary>

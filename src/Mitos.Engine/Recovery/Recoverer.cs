@@ -15,19 +15,24 @@ namespace Mitos.Engine.Recovery;
 /// At the start of an engine: adopts the machines whose journals say that they run and which do, and ends and deletes whatever
 /// else an earlier engine left: shells, half-made children, sockets, layers, cgroups.
 /// </summary>
-internal sealed class Recoverer(string engineId, MachineHost host, GenerationStore generations, SandboxStore store, ILogger logger)
+internal sealed class Recoverer(string engineId, MachineHost host, GenerationStore generations, SandboxStore store, ILogger logger, bool keepUnknown = false)
 {
     private readonly Dictionary<string, Generation> _generations = [];
 
     /// <param name="adopt">Takes a running machine into the books.</param>
     public async Task RunAsync(Action<SandboxRecord, Machine> adopt)
     {
-        var records = store.ReadJournals(path => logger.LogError("the journal {Path} cannot be read; it is left alone", path)).OrderBy(record => record.CreatedAt).ToList();
-        var alive = new HashSet<string>();
-        foreach (var record in records)
+        var unreadable = false;
+        var records = store.ReadJournals(path =>
         {
-            store.TakeName(record.Name);
-            if (record.State == SandboxState.Running && TryAdopt(record) is { } machine)
+            logger.LogError("the journal {Path} cannot be read; no machine is ended and no disk layer deleted until it is mended or deleted", path);
+            unreadable = true;
+        }).OrderBy(record => record.CreatedAt).ToList();
+        var alive = new HashSet<string>();
+        foreach (var read in records)
+        {
+            var record = TakeName(read);
+            if (record.State == SandboxState.Running && await TryAdoptAsync(record) is { } machine)
             {
                 alive.Add(record.Machine.VmmId);
                 adopt(record, machine);
@@ -39,21 +44,39 @@ internal sealed class Recoverer(string engineId, MachineHost host, GenerationSto
         }
         foreach (var generation in _generations.Values)
             generation.Dispose(); // the machines have their own uses
-        await EndLeftoversAsync(alive);
-        host.Layers.DeleteUnused();
+        // What an unreadable record names is unknown: it could be any of what nobody else names.
+        if (!unreadable)
+            await EndLeftoversAsync(alive);
+        if (!unreadable && !keepUnknown)
+            host.Layers.DeleteUnused();
         logger.LogInformation("adopted {Count} of {All} sandboxes", alive.Count, records.Count);
     }
 
-    private Machine? TryAdopt(SandboxRecord record)
+    private SandboxRecord TakeName(SandboxRecord record)
+    {
+        try
+        {
+            store.TakeName(record.Name);
+            return record;
+        }
+        catch (SandboxException)
+        {
+            logger.LogError("sandbox {Id} loses its name {Name}: another has it", record.Id, record.Name);
+            return record with { Name = null };
+        }
+    }
+
+    private async Task<Machine?> TryAdoptAsync(SandboxRecord record)
     {
         var process = HostProcess.TryOpen(record.Machine.Pid, record.Machine.StartTime);
         if (process is null)
             return null;
+        Machine? machine = null;
         try
         {
             if (!_generations.TryGetValue(record.Machine.Generation.Id, out var generation))
                 _generations[record.Machine.Generation.Id] = generation = generations.Reopen(record.Machine.Generation, process.Id, IVmmDriver.MemoryDescriptor);
-            var machine = host.Adopt(record.Machine, process, generation.Acquire());
+            machine = host.Adopt(record.Machine, process, generation.Acquire());
             // An engine that ended inside a pause left its source standing.
             var deadline = Deadline.In(TimeSpan.FromSeconds(5));
             if (machine.Vmm.ReadIsPaused(deadline))
@@ -64,6 +87,8 @@ internal sealed class Recoverer(string engineId, MachineHost host, GenerationSto
         {
             logger.LogWarning("sandbox {Id} could not be adopted and is ended: {Reason}", record.Id, e.Message);
             process.Kill();
+            if (machine is not null)
+                await machine.DisposeAsync();
             return null;
         }
     }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+using Mitos.Engine.Disks;
 using Mitos.Engine.Generations;
 
 namespace Mitos.Engine.Sandboxes;
@@ -19,6 +21,11 @@ public sealed record SandboxRecord
     public required IReadOnlyDictionary<string, string> Metadata { get; init; }
     public required string AccessToken { get; init; }
     public required MachineRecord Machine { get; init; }
+
+    /// <summary>Whether it can be one of ours: what was read may be damaged in ways that are still JSON.</summary>
+    [JsonIgnore]
+    public bool IsSound => SandboxId.TryParse(Id, out _) && Lineage.All(id => SandboxId.TryParse(id, out _)) && Machine.Generation.IsSound
+        && Machine.Frozen.Append(Machine.Active).All(layer => LayerId.TryParse(layer, out _));
 }
 
 /// <summary>The machine of a sandbox.</summary>

@@ -20,8 +20,10 @@ internal sealed class SandboxService(
     public async Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken)
     {
         SandboxRules.CheckName(spec.Name, "sandbox");
-        SandboxRules.CheckEnvironment(spec.Environment);
+        SandboxRules.CheckMetadata(spec.Metadata);
         SandboxRules.CheckShape(spec.CpuCount, spec.MemoryMiB);
+        var environment = NameValues.Merge(registry.Get(spec.Template).Environment, spec.Environment);
+        SandboxRules.CheckEnvironment(environment);
         using var generation = await templates.OpenAsync(spec.Template, spec.CpuCount, spec.MemoryMiB, cancellationToken);
         using var reservation = capacity.Reserve($"A sandbox of template '{spec.Template}'", VmmBytes, OverlayBytes);
         store.TakeName(spec.Name);
@@ -29,7 +31,6 @@ internal sealed class SandboxService(
         {
             var id = SandboxId.New();
             var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
-            var environment = Merge(registry.Get(spec.Template).Environment, spec.Environment);
             using var capture = Capture.Of(generation, host.Layers);
             var (machine, _) = await birth.MakeAsync(capture, null, null, cancellationToken);
             var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
@@ -103,7 +104,7 @@ internal sealed class SandboxService(
         }
         catch (IOException e)
         {
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"The machine of sandbox '{id}' ended while it was measured.", "", e);
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The machine of sandbox '{id}' ended while it was measured.", $"`mitos inspect {id}` shows why.", e);
         }
     }
 
@@ -157,13 +158,5 @@ internal sealed class SandboxService(
             await machine.DisposeAsync();
         (sandbox.Agent, sandbox.Machine) = (null, null);
         sandbox.Stopped.TrySetResult();
-    }
-
-    private static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> below, IReadOnlyDictionary<string, string> above)
-    {
-        var merged = new Dictionary<string, string>(below);
-        foreach (var (key, value) in above)
-            merged[key] = value;
-        return merged;
     }
 }

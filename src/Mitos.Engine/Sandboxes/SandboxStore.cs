@@ -16,6 +16,7 @@ internal sealed class SandboxStore
     {
         _directory = directory;
         Directory.CreateDirectory(directory);
+        Journal.DeleteDrafts(directory);
     }
 
     public IReadOnlyList<Sandbox> All => _sandboxes.Values.OrderBy(sandbox => sandbox.Record.CreatedAt).ThenBy(sandbox => sandbox.Record.ForkIndex).ToList();
@@ -25,7 +26,7 @@ internal sealed class SandboxStore
     {
         foreach (var path in Directory.EnumerateFiles(_directory, "*.json"))
         {
-            if (Journal.TryRead(path, EngineJson.Default.SandboxRecord) is { } record)
+            if (Journal.TryRead(path, EngineJson.Default.SandboxRecord) is { IsSound: true } record && path == PathOf(SandboxId.Parse(record.Id)))
                 yield return record;
             else
                 unreadable(path);
@@ -90,7 +91,7 @@ internal sealed class SandboxStore
             return matches[0];
         var shown = idOrName.Length <= 80 ? idOrName : idOrName[..80] + "…";
         if (matches.Count > 1)
-            throw new SandboxException(ErrorCode.Conflict, $"'{shown}' is the beginning of {matches.Count} ids.", "Give more of it: " + string.Join(", ", matches.Take(5).Select(match => match.Record.Id)));
+            throw new SandboxException(ErrorCode.Conflict, $"'{shown}' is the beginning of {matches.Count} ids.", "Give more of it: " + string.Join(", ", matches.Select(match => match.Record.Id).Order(StringComparer.Ordinal).Take(5)));
         var known = all.SelectMany(sandbox => sandbox.Record.Name is { } name ? new[] { sandbox.Record.Id, name } : [sandbox.Record.Id]);
         throw SandboxException.NotFound("sandbox", shown, Nearest.Suggest(shown, known) ?? "`mitos ls` lists the sandboxes.");
     }

@@ -81,7 +81,7 @@ internal sealed partial class KernelPackage(string cacheDirectory)
         using var file = File.Create(target);
         Lz4Legacy.Decode(image.AsSpan(start + 4), file);
         if (file.Length < 1 << 20)
-            throw new SandboxException(ErrorCode.Unsupported, $"{vmlinuz} holds no kernel that could be unpacked.");
+            throw new SandboxException(ErrorCode.Unsupported, $"{vmlinuz} holds no kernel that could be unpacked.", "Use Debian 12's linux-image-cloud-amd64.");
     }
 
     [GeneratedRegex(@"Depends: (linux-image-\S+-cloud-amd64) \(= ([^)]+)\)")]

@@ -22,14 +22,12 @@ public sealed class TemplateRegistry
         _generations = generations;
         _layers = layers;
         Directory.CreateDirectory(directory);
-        foreach (var path in Directory.EnumerateFiles(directory, "*.json"))
-        {
-            if (Journal.TryRead(path, EngineJson.Default.TemplateRecord) is { } record)
-                _records[Path.GetFileNameWithoutExtension(path)] = record;
-        }
-        foreach (var record in _records.Values)
-            _layers.Acquire(_generations.Read(record.Generation).Layers.Select(LayerId.Parse));
+        Journal.DeleteDrafts(directory);
+        Unreadable = Directory.GetFiles(directory, "*.json").Where(path => !TryLoad(path)).ToList();
     }
+
+    /// <summary>Records that cannot be read, or whose generation's cannot: not in use, and what they name is unknown.</summary>
+    public IReadOnlyList<string> Unreadable { get; }
 
     /// <summary>All, also the shapes that were made of <c>base</c> on demand.</summary>
     public IReadOnlyCollection<TemplateRecord> All => [.. _records.Values];
@@ -40,7 +38,18 @@ public sealed class TemplateRegistry
 
     /// <exception cref="SandboxException">NotFound, with the nearest name.</exception>
     public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name,
-        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {name}` makes one.");
+        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {(name.Length <= 63 ? name : "NAME")}` makes one.");
+
+    /// <summary>A template cannot stand on itself: none of its ancestors could ever be removed.</summary>
+    /// <exception cref="SandboxException">InvalidArgument.</exception>
+    public void CheckParent(string name, string? from)
+    {
+        for (var at = from; at is not null; at = TryGet(at)?.From)
+        {
+            if (at == name)
+                throw SandboxException.Invalid($"The template '{name}' cannot be built on '{from}', which is built on it{(from == name ? " itself" : "")}.", "Build it under another name.");
+        }
+    }
 
     public GenerationRecord GenerationOf(TemplateRecord template) => _generations.Read(template.Generation);
 
@@ -60,6 +69,23 @@ public sealed class TemplateRegistry
         File.Delete(PathOf(record.Name));
         if (_records.TryRemove(record.Name, out _))
             Forget(record);
+    }
+
+    private bool TryLoad(string path)
+    {
+        var name = Path.GetFileNameWithoutExtension(path);
+        if (Journal.TryRead(path, EngineJson.Default.TemplateRecord) is not { } record || record.Name != name)
+            return false;
+        try
+        {
+            _layers.Acquire(_generations.Read(record.Generation).Layers.Select(LayerId.Parse));
+        }
+        catch (SandboxException)
+        {
+            return false;
+        }
+        _records[name] = record;
+        return true;
     }
 
     private void Forget(TemplateRecord record)

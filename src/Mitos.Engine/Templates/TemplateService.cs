@@ -33,6 +33,7 @@ internal sealed class TemplateService(
         await _building.WaitAsync(cancellationToken);
         try
         {
+            registry.CheckParent(spec.Name, spec.From);
             var record = spec.From is null
                 ? await BuildBaseAsync(spec, progress, cancellationToken)
                 : await BuildOnAsync(spec, registry.Get(spec.From), progress, cancellationToken);
@@ -166,9 +167,8 @@ internal sealed class TemplateService(
 
     private async Task<TemplateRecord> BuildOnAsync(BuildTemplateSpec spec, TemplateRecord parent, IProgress<BuildProgress> progress, CancellationToken cancellationToken)
     {
-        var environment = new Dictionary<string, string>(parent.Environment);
-        foreach (var (name, value) in spec.Environment)
-            environment[name] = value;
+        var environment = NameValues.Merge(parent.Environment, spec.Environment);
+        SandboxRules.CheckEnvironment(environment);
         var steps = spec.Steps.Select(step => step.Run ?? $"{step.CopyTarget}:{Convert.ToHexString(SHA256.HashData(step.CopyContent ?? []))}");
         var key = Key([parent.ContentKey, parent.Generation, .. steps, spec.StartCommand ?? "", spec.ReadyCommand ?? "", $"{spec.CpuCount} {spec.MemoryMiB}",
             .. environment.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}")]);
@@ -262,7 +262,7 @@ internal sealed class TemplateService(
         foreach (var step in spec.Steps)
         {
             if ((step.Run is null) == (step.CopyContent is null) || (step.CopyContent is not null && step.CopyTarget?.StartsWith('/') != true))
-                throw SandboxException.Invalid("A step is either a command to run, or a tar archive with the absolute directory that it is unpacked in.");
+                throw SandboxException.Invalid("A step is either a command to run, or a tar archive with the absolute directory that it is unpacked in.", "Give each step either run, or a copy with its directory.");
         }
     }
 

@@ -46,6 +46,6 @@ internal static class WarmUp
             said.Write(next.Bytes.Span);
         var exit = await process.Exit;
         if (exit.Code != 0)
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"In the new template '{spec.Argv[^1]}' ended with {exit.Code}: {System.Text.Encoding.UTF8.GetString(said.ToArray()).Trim()}");
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"In the new template '{spec.Argv[^1]}' ended with {exit.Code}: {System.Text.Encoding.UTF8.GetString(said.ToArray()).Trim()}", "Run the build again; `mitos doctor` checks this host.");
     }
 }

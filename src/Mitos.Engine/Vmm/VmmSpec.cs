@@ -39,6 +39,6 @@ public sealed record VmmSpec
 
 /// <summary>What a machine boots.</summary>
 /// <param name="Kernel">Path of an uncompressed kernel (ELF with a PVH note).</param>
-/// <param name="Initramfs">Path of the initial file system, cpio.</param>
+/// <param name="Initramfs">Path of the initial file system, cpio; empty: none.</param>
 /// <param name="CommandLine">What to add to the driver's own kernel command line.</param>
 public sealed record BootSource(string Kernel, string Initramfs, string CommandLine);

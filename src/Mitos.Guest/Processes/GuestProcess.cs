@@ -65,6 +65,7 @@ internal sealed class GuestProcess : Endpoint
         if (request.Directory.Length == 0 && !System.IO.Directory.Exists(directory))
             directory = "/"; // as login(1) does
         using var pipes = new ProcessPipes(request);
+        pipes.GiveTo(account);
         var flags = Spawn.NewSession | (request.Terminal ? Spawn.ControllingTerminal : 0)
             | (Environment.IsPrivilegedProcess ? Spawn.SetIdentity : 0);
         var pid = Spawn.Start(request.Argv, environment, directory, account, pipes.ChildSide, flags);

@@ -9,7 +9,7 @@ internal sealed unsafe class ProcessPipes : IDisposable
 {
     private const int CloseOnExec = 0x80000, NonBlocking = 0x800, ReadWrite = 2, NoTerminal = 0x100;
     private readonly List<int> _open = [];
-    private int _input = -1, _output = -1, _error = -1;
+    private int _input = -1, _output = -1, _error = -1, _null = -1;
 
     /// <exception cref="AgentError">Too many open files.</exception>
     public ProcessPipes(StartRequest request)
@@ -22,6 +22,13 @@ internal sealed unsafe class ProcessPipes : IDisposable
 
     /// <summary>Descriptors 0, 1 and 2 of the process.</summary>
     public int[] ChildSide { get; private set; } = [];
+
+    /// <summary>Their owner may open them again, by /dev/stdout, /dev/stderr or the terminal's name.</summary>
+    public void GiveTo(Account account)
+    {
+        foreach (var fd in ChildSide.Where(fd => fd != _null).Distinct())
+            _ = Libc.Fchown(fd, account.UserId, account.GroupId); // without root there is only one account
+    }
 
     /// <summary>Input (-1: none), output, error (-1: none). From here on they are the caller's.</summary>
     public (int Input, int Output, int Error) TakeOurSide()
@@ -41,7 +48,9 @@ internal sealed unsafe class ProcessPipes : IDisposable
 
     private void OpenPipes(bool stdin)
     {
-        var (childIn, ourIn) = stdin ? Pipe() : (Keep(Libc.Open("/dev/null", CloseOnExec, 0), "/dev/null"), -1);
+        if (!stdin)
+            _null = Keep(Libc.Open("/dev/null", CloseOnExec, 0), "/dev/null");
+        var (childIn, ourIn) = stdin ? Pipe() : (_null, -1);
         var (ourOut, childOut) = Pipe();
         var (ourErr, childErr) = Pipe();
         (_input, _output, _error) = (ourIn, ourOut, ourErr);

@@ -33,7 +33,7 @@ internal static unsafe partial class Libc
     public static partial nint Pwrite(int fd, void* buffer, nuint count, long offset);
 
     [LibraryImport(C, EntryPoint = "lseek", SetLastError = true)]
-    public static partial long Lseek(int fd, long offset, int whence);
+    public static partial long Lseek(SafeFileHandle fd, long offset, int whence);
 
     [LibraryImport(C, EntryPoint = "mmap", SetLastError = true)]
     public static partial void* Mmap(void* address, nuint length, int protection, int flags, int fd, long offset);

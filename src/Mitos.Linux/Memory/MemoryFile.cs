@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Linux.Abi;
 using static Mitos.Linux.Abi.Fcntl;
@@ -54,7 +55,7 @@ public sealed class MemoryFile : IDisposable
             throw LinuxException.FromLastError("open", path);
         var handle = new SafeFileHandle(fd, ownsHandle: true);
         if (Libc.Fcntl(fd, F_GET_SEALS, 0) == AllSeals)
-            return new MemoryFile(handle, Libc.Lseek(fd, 0, SEEK_END));
+            return new MemoryFile(handle, Libc.Lseek(handle, 0, SEEK_END));
         handle.Dispose();
         throw new LinuxException("fcntl(F_GET_SEALS)", Errno.EPERM, path);
     }
@@ -65,7 +66,10 @@ public sealed class MemoryFile : IDisposable
     {
         var path = $"/proc/{pid}/fd/{descriptor}";
         var fd = Libc.Open(path, O_RDWR | O_CLOEXEC, 0);
-        return fd >= 0 ? new MemoryFile(new SafeFileHandle(fd, ownsHandle: true), Libc.Lseek(fd, 0, SEEK_END)) : throw LinuxException.FromLastError("open", path);
+        if (fd < 0)
+            throw LinuxException.FromLastError("open", path);
+        var handle = new SafeFileHandle(fd, ownsHandle: true);
+        return new MemoryFile(handle, Libc.Lseek(handle, 0, SEEK_END));
     }
 
     /// <summary>Forbids every further change, for everybody and for ever.</summary>
@@ -80,17 +84,24 @@ public sealed class MemoryFile : IDisposable
     public IEnumerable<(long Start, long End)> DataRanges() => DataRanges(Handle, Length);
 
     /// <summary>The byte ranges of a file that hold data (SEEK_DATA, SEEK_HOLE).</summary>
+    /// <exception cref="LinuxException">It is no file of a kind that has ranges.</exception>
     public static IEnumerable<(long Start, long End)> DataRanges(SafeFileHandle file, long length)
     {
-        var fd = (int)file.DangerousGetHandle();
         for (long at = 0; at < length;)
         {
-            var start = Libc.Lseek(fd, at, SEEK_DATA);
-            if (start < 0)
-                yield break; // ENXIO: only a hole is left
-            at = Libc.Lseek(fd, start, SEEK_HOLE);
+            var start = Seek(file, at, SEEK_DATA);
+            if (start < 0 || start >= length)
+                yield break; // only a hole is left
+            at = Seek(file, start, SEEK_HOLE);
             yield return (start, Math.Min(at, length));
         }
+    }
+
+    // -1 past the last data
+    private static long Seek(SafeFileHandle file, long from, int whence)
+    {
+        var at = Libc.Lseek(file, from, whence);
+        return at >= 0 || (whence == SEEK_DATA && Marshal.GetLastPInvokeError() == Errno.ENXIO) ? at : throw LinuxException.FromLastError("lseek", "a memory image");
     }
 
     public void Dispose() => Handle.Dispose();

@@ -15,10 +15,12 @@ internal sealed class KeyStore
     private readonly Lock _lock = new();
     private List<KeyRecord> _keys;
 
+    /// <param name="stateDirectory">Has, or gets, <c>keys.json</c> and <c>api-key</c>.</param>
+    /// <exception cref="SandboxException">FailedPrecondition: the file is damaged.</exception>
     public KeyStore(string stateDirectory)
     {
         _path = Path.Combine(stateDirectory, "keys.json");
-        _keys = File.Exists(_path) ? JsonSerializer.Deserialize(File.ReadAllBytes(_path), KeyJson.Default.ListKeyRecord) ?? [] : [];
+        _keys = File.Exists(_path) ? Read() : [];
         if (_keys.Count > 0)
             return;
         var first = Create("default");
@@ -47,7 +49,7 @@ internal sealed class KeyStore
         lock (_lock)
         {
             if (_keys.All(key => key.Id != id))
-                throw SandboxException.NotFound("key", id, "GET /v1/keys lists them.");
+                throw SandboxException.NotFound("key", id, "GET /v1/keys lists the keys.");
             if (_keys.Count == 1)
                 throw new SandboxException(ErrorCode.FailedPrecondition, "The last key cannot be deleted.", "Create another first.");
             Save(_keys.Where(key => key.Id != id).ToList());
@@ -61,6 +63,18 @@ internal sealed class KeyStore
             return _keys.Any(record => CryptographicOperations.FixedTimeEquals(hash, Encoding.ASCII.GetBytes(record.Sha256)));
     }
 
+    private List<KeyRecord> Read()
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(_path), KeyJson.Default.ListKeyRecord) ?? throw new JsonException("it has no list");
+        }
+        catch (JsonException e)
+        {
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The file of the API keys, {_path}, is damaged: {e.Message}", "Mend it; or remove it, and a first key is made anew.", e);
+        }
+    }
+
     private void Save(List<KeyRecord> keys)
     {
         WritePrivate(_path, JsonSerializer.SerializeToUtf8Bytes(keys, KeyJson.Default.ListKeyRecord));
@@ -69,8 +83,12 @@ internal sealed class KeyStore
 
     private static void WritePrivate(string path, byte[] content)
     {
-        using (var file = new FileStream(path + ".new", new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = Private }))
+        File.Delete(path + ".new"); // one that an earlier run left might have another mode
+        using (var file = new FileStream(path + ".new", new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = Private }))
+        {
             file.Write(content);
+            file.Flush(flushToDisk: true);
+        }
         File.Move(path + ".new", path, overwrite: true);
     }
 

@@ -9,21 +9,30 @@ namespace Mitos.Server.Api;
 /// <summary>The one place where a failure becomes a status and a body.</summary>
 internal static class Errors
 {
+    public const string SeeDescription = "GET /openapi/v1.json says what this address takes.";
+
+    public static readonly ErrorBody TooLarge = new(ErrorCodes.Exhausted, "The body is too large.",
+        "Send less: 32 MiB, or 1 GiB to build a template. A file may have any size: PUT /v1/sandboxes/{id}/files.");
+
+    // Error numbers of Linux.
+    private const int NotADirectory = 20, IsADirectory = 21, NoSpace = 28, NotEmpty = 39;
+
     public static (int Status, ErrorBody Body) Describe(Exception e) => e switch
     {
         SandboxException refusal => (Status(refusal.Code), new ErrorBody(Wire(refusal.Code), refusal.Message, refusal.Remedy)),
         AgentException agent => Describe(agent),
-        BadHttpRequestException { InnerException: JsonException json } => (400, new ErrorBody(ErrorCodes.InvalidArgument, $"The body is not the JSON that is expected here: {json.Message}", "See /openapi/v1.json.")),
-        BadHttpRequestException bad => (bad.StatusCode, new ErrorBody(bad.StatusCode == 413 ? ErrorCodes.Exhausted : ErrorCodes.InvalidArgument, bad.Message, "See /openapi/v1.json.")),
-        JsonException json => (400, new ErrorBody(ErrorCodes.InvalidArgument, $"The body is not the JSON that is expected here: {json.Message}", "See /openapi/v1.json.")),
-        OperationCanceledException => (499, new ErrorBody(ErrorCodes.Unavailable, "The request was given up.", "")),
+        BadHttpRequestException { InnerException: JsonException json } => NotJson(json),
+        BadHttpRequestException { StatusCode: 413 } => (413, TooLarge),
+        BadHttpRequestException bad => (bad.StatusCode, new ErrorBody(ErrorCodes.InvalidArgument, bad.Message, SeeDescription)),
+        JsonException json => NotJson(json),
+        OperationCanceledException => (499, new ErrorBody(ErrorCodes.Unavailable, "The request was given up by its client.", "Send it again.")),
         _ => (500, new ErrorBody(ErrorCodes.Internal, $"A defect of mitosd: {e.GetType().Name}: {e.Message}", "The daemon's log has more; please report it.")),
     };
 
     public static Task WriteAsync(HttpContext context, int status, ErrorBody body)
     {
         context.Response.StatusCode = status;
-        return context.Response.WriteAsJsonAsync(body, ContractsJson.Default.ErrorBody);
+        return context.Response.WriteAsJsonAsync(body, ApiJson.Context.ErrorBody);
     }
 
     private static (int, ErrorBody) Describe(AgentException e)
@@ -38,14 +47,28 @@ internal static class Errors
             AgentErrorCode.Unsupported => ErrorCode.Unsupported,
             _ => ErrorCode.Unavailable,
         };
-        var remedy = e.Code switch
-        {
-            AgentErrorCode.PermissionDenied => "Use a user who may, for example root.",
-            AgentErrorCode.Exhausted => "Free space in the sandbox.",
-            _ => "",
-        };
-        return (Status(code), new ErrorBody(Wire(code), e.Message, remedy));
+        return (Status(code), new ErrorBody(Wire(code), e.Message, Remedy(e)));
     }
+
+    // What the guest's kernel said is more exact than the class that it belongs to.
+    private static string Remedy(AgentException e) => (e.Errno, e.Code) switch
+    {
+        (NotADirectory, _) => "A part of the path is a file: use another path.",
+        (IsADirectory, _) => "Name a file in it; GET …/files/list lists it.",
+        (NotEmpty, _) => "Remove it with recursive=true.",
+        (NoSpace, _) => "Free space in the sandbox.",
+        (_, AgentErrorCode.InvalidArgument) => SeeDescription,
+        (_, AgentErrorCode.NotFound) => "GET …/files/list lists files, GET …/processes lists processes.",
+        (_, AgentErrorCode.PermissionDenied) => "Use a user who may, for example root.",
+        (_, AgentErrorCode.AlreadyExists) => "Remove what is there, or use another path.",
+        (_, AgentErrorCode.Exhausted) => "Ask for less at a time, or free some of what is in use.",
+        (_, AgentErrorCode.Unsupported) => "Make a sandbox of a template that was built with this version.",
+        (_, AgentErrorCode.FailedPrecondition) => "Change what the message names; GET …/processes shows what runs.",
+        _ => "GET the sandbox for its state, and its …/console for its last words.",
+    };
+
+    private static (int, ErrorBody) NotJson(JsonException e) =>
+        (400, new ErrorBody(ErrorCodes.InvalidArgument, $"The body is not the JSON that is expected here: {e.Message}", SeeDescription));
 
     private static int Status(ErrorCode code) => code switch
     {

@@ -9,108 +9,156 @@ using Mitos.Protocol.Messages;
 namespace Mitos.Server.Api;
 
 /// <summary>
-/// A process over a WebSocket: first a text message with the request, then binary messages (a channel byte, then bytes) and
-/// text messages (<see cref="ExecControl"/>). What the client does not read is not read from the process either.
+/// A process over a WebSocket: text messages are <see cref="ExecControl"/>, binary ones a channel byte and bytes. What the client
+/// does not read is not read from the process either. Refusals come as messages, for a refused WebSocket has no body.
 /// </summary>
 internal static class ExecStream
 {
-    private const int MaxMessage = 1 << 20;
-    private static readonly TimeSpan HangUpGrace = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan HangUpGrace = TimeSpan.FromSeconds(2), CloseLimit = TimeSpan.FromSeconds(5);
 
-    public static async Task ServeAsync(HttpContext context, string id, ISandboxes sandboxes)
+    /// <summary>exec/stream: the first message is the request.</summary>
+    public static Task StartAsync(HttpContext context, string id, ISandboxes sandboxes) => ServeAsync(context, async (socket, gone) =>
+    {
+        var agent = sandboxes.Agent(sandboxes.Find(id).Id);
+        if (await socket.ReceiveAsync(gone.Token) is not { } first)
+            return;
+        var request = first.Text is { } text ? JsonSerializer.Deserialize(text, ContractsJson.Default.ExecRequest) : null;
+        if (request is null)
+            throw SandboxException.Invalid(first.Problem ?? "The first message is not the request.", "Send the request as JSON in a text message.");
+        var spec = ExecRoutes.ToSpec(request);
+        await using var process = await ExecRoutes.StartAsync(agent, spec, id);
+        if (await RunAsync(socket, process, gone))
+            await agent.ForgetAsync(process.Key, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        else if (!request.Detach)
+            await HangUpAsync(process);
+    });
+
+    /// <summary>processes/{process}/stream: a process that runs, or has ended and is not forgotten.</summary>
+    public static Task AttachAsync(HttpContext context, string id, string process, ISandboxes sandboxes) => ServeAsync(context, async (socket, gone) =>
+    {
+        var agent = sandboxes.Agent(sandboxes.Find(id).Id);
+        var key = await ProcessRoutes.FindAsync(agent, process, gone.Token);
+        await using var attached = await agent.AttachAsync(key, 0, 0, gone.Token);
+        await RunAsync(socket, attached, gone);
+    });
+
+    private static async Task ServeAsync(HttpContext context, Func<ExecSocket, CancellationTokenSource, Task> serve)
     {
         if (!context.WebSockets.IsWebSocketRequest)
-            throw SandboxException.Invalid("This address speaks WebSocket only.", "Use POST …/exec for a simple call.");
-        var agent = sandboxes.Agent(sandboxes.Find(id).Id);
-        using var socket = await context.WebSockets.AcceptWebSocketAsync();
+            throw SandboxException.Invalid("This address speaks WebSocket only.", "Connect with a WebSocket client; POST …/exec is for simple calls.");
+        using var webSocket = await context.WebSockets.AcceptWebSocketAsync();
+        using var socket = new ExecSocket(webSocket);
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         try
         {
-            var (type, first) = await ReceiveAsync(socket, gone.Token);
-            var request = type == WebSocketMessageType.Text ? JsonSerializer.Deserialize(first, ContractsJson.Default.ExecRequest) : null;
-            var spec = ExecRoutes.ToSpec(request ?? throw SandboxException.Invalid("The first message must be the JSON of the request."));
-            await using var process = await agent.StartAsync(spec, gone.Token);
-            await SendAsync(socket, new ExecControl { Type = "started", Pid = process.Pid }, gone.Token);
-            var control = ControlAsync(socket, process, gone);
-            var ended = await OutputAsync(socket, process, gone.Token);
-            if (!ended && !request!.Detach)
-                await HangUpAsync(process);
-            else if (ended)
-                await agent.ForgetAsync(process.Key, CancellationToken.None);
-            if (ended && socket.State == WebSocketState.Open)
-                await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
-            await gone.CancelAsync();
-            await control.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-        catch (Exception e) when (e is SandboxException or AgentException or JsonException && socket.State == WebSocketState.Open)
-        {
-            await SendAsync(socket, new ExecControl { Type = "error", Error = Errors.Describe(e).Body }, CancellationToken.None);
-            await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
+            try
+            {
+                await serve(socket, gone);
+            }
+            catch (Exception e) when (e is SandboxException or AgentException or JsonException)
+            {
+                await socket.SendAsync(new ExecControl { Type = ExecMessages.Error, Error = Errors.Describe(e).Body }, gone.Token);
+                await CloseAsync(socket, ReceiveAsync(socket, null, gone), gone);
+            }
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException)
         {
-            // the client went away; its process was hung up on above, or never started
+            // the client went away
         }
     }
 
-    // True when the process ended; false when the client went first.
-    private static async Task<bool> OutputAsync(WebSocket socket, AgentProcess process, CancellationToken gone)
+    /// <returns>Whether the process ended, or its machine; false when the client went first.</returns>
+    private static async Task<bool> RunAsync(ExecSocket socket, AgentProcess process, CancellationTokenSource gone)
     {
         try
         {
-            await foreach (var next in process.ReadAsync(gone))
+            await socket.SendAsync(new ExecControl { Type = ExecMessages.Started, Pid = process.Pid, Process = process.Key.ToString() }, gone.Token);
+            var receiving = ReceiveAsync(socket, process, gone);
+            try
             {
-                if (next.Exit is { } exit)
-                {
-                    await SendAsync(socket, new ExecControl { Type = "exited", ExitCode = exit.Code, Signal = exit.Signal }, gone);
-                    return true;
-                }
-                var message = new byte[next.Bytes.Length + 1];
-                message[0] = next.Stream == OutputStream.Stdout ? ExecChannel.Stdout : ExecChannel.Stderr;
-                next.Bytes.CopyTo(message.AsMemory(1));
-                await socket.SendAsync(message, WebSocketMessageType.Binary, true, gone);
+                await ForwardAsync(socket, process, gone.Token);
+            }
+            catch (AgentException e)
+            {
+                await socket.SendAsync(new ExecControl { Type = ExecMessages.Error, Error = Errors.Describe(e).Body }, gone.Token);
+            }
+            finally
+            {
+                await CloseAsync(socket, receiving, gone);
             }
             return true;
         }
         catch (Exception e) when (e is OperationCanceledException or WebSocketException)
         {
-            return process.Exit.IsCompletedSuccessfully;
+            return false;
         }
     }
 
-    private static async Task ControlAsync(WebSocket socket, AgentProcess process, CancellationTokenSource gone)
+    private static async Task ForwardAsync(ExecSocket socket, AgentProcess process, CancellationToken gone)
     {
+        await foreach (var next in process.ReadAsync(gone))
+        {
+            await (next.Exit is { } exit
+                ? socket.SendAsync(new ExecControl { Type = ExecMessages.Exited, ExitCode = exit.Code, Signal = exit.Signal }, gone)
+                : socket.SendAsync(next.Stream == OutputStream.Stdout ? ExecChannel.Stdout : ExecChannel.Stderr, next.Bytes, gone));
+        }
+    }
+
+    // Before the connection goes, what the client still sends is read: else the system would drop what the client has not read yet.
+    private static async Task CloseAsync(ExecSocket socket, Task receiving, CancellationTokenSource gone)
+    {
+        if (!gone.IsCancellationRequested)
+        {
+            await socket.CloseOutputAsync(gone.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await receiving.WaitAsync(CloseLimit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        await gone.CancelAsync();
+        await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Does what the client says until it has gone.</summary>
+    private static async Task ReceiveAsync(ExecSocket socket, AgentProcess? process, CancellationTokenSource gone)
+    {
+        var inputIsOpen = true;
         try
         {
-            while (true)
+            while (await socket.ReceiveAsync(gone.Token) is { } next)
             {
-                var (type, message) = await ReceiveAsync(socket, gone.Token);
-                if (type == WebSocketMessageType.Close)
-                    break;
-                if (type == WebSocketMessageType.Binary && message is [ExecChannel.Stdin, ..])
-                    await process.WriteStdinAsync(message.AsMemory(1), gone.Token);
-                else if (type == WebSocketMessageType.Text)
-                    await ApplyAsync(process, JsonSerializer.Deserialize(message, ContractsJson.Default.ExecControl), gone.Token);
+                try
+                {
+                    if (process is null)
+                        continue;
+                    if (next.Problem is { } problem)
+                        throw SandboxException.Invalid(problem, "docs/api.md has the messages of a stream.");
+                    if (next.Text is { } text)
+                        await ApplyAsync(process, JsonSerializer.Deserialize(text, ContractsJson.Default.ExecControl), gone.Token);
+                    else if (inputIsOpen && next.Bytes.Length > 0)
+                        await process.WriteStdinAsync(next.Bytes, gone.Token);
+                }
+                catch (Exception e) when (e is AgentException or SandboxException or JsonException)
+                {
+                    inputIsOpen &= next.Text is not null || next.Problem is not null; // what comes after a refused piece would be torn
+                    if (!process!.Exit.IsCompleted)
+                        await socket.SendAsync(new ExecControl { Type = ExecMessages.Refused, Error = Errors.Describe(e).Body }, gone.Token);
+                }
             }
         }
-        catch (AgentException)
+        catch (Exception e) when (e is WebSocketException or OperationCanceledException)
         {
-            // input or a signal for a process that has ended: its end is on its way
-            return;
-        }
-        catch (Exception e) when (e is WebSocketException or OperationCanceledException or JsonException)
-        {
-            // broken or nonsense: the same as gone
+            // the same as a farewell
         }
         await gone.CancelAsync();
     }
 
     private static Task ApplyAsync(AgentProcess process, ExecControl? control, CancellationToken cancellationToken) => control switch
     {
-        { Type: "closeStdin" } => process.CloseStdinAsync(cancellationToken),
-        { Type: "signal", Signal: { } signal } => process.SignalAsync(signal, group: true, cancellationToken),
-        { Type: "resize", Rows: { } rows, Columns: { } columns } => process.ResizeAsync(new TerminalSize(rows, columns), cancellationToken),
-        _ => Task.CompletedTask,
+        { Type: ExecMessages.CloseStdin } => process.CloseStdinAsync(cancellationToken),
+        { Type: ExecMessages.Signal, Signal: >= 1 and <= 64 and var signal } => process.SignalAsync(signal, group: true, cancellationToken),
+        { Type: ExecMessages.Signal } => throw SandboxException.Invalid($"There is no signal {control.Signal}.", "Use 1 to 64."),
+        { Type: ExecMessages.Resize, Rows: >= 1 and <= ushort.MaxValue and var rows, Columns: >= 1 and <= ushort.MaxValue and var columns } =>
+            process.ResizeAsync(new TerminalSize(rows, columns), cancellationToken),
+        { Type: ExecMessages.Resize } => throw SandboxException.Invalid("A terminal needs rows and columns.", $"Both are 1 to {ushort.MaxValue}."),
+        _ => throw SandboxException.Invalid($"There is no message '{control?.Type}'.", "Use closeStdin, signal or resize."),
     };
 
     private static async Task HangUpAsync(AgentProcess process)
@@ -118,7 +166,7 @@ internal static class ExecStream
         try
         {
             await process.SignalAsync(1, group: true, CancellationToken.None);
-            await Task.Delay(HangUpGrace);
+            await Task.WhenAny(process.Exit, Task.Delay(HangUpGrace));
             await process.SignalAsync(9, group: true, CancellationToken.None);
         }
         catch (AgentException)
@@ -126,22 +174,4 @@ internal static class ExecStream
             // it has ended
         }
     }
-
-    private static async Task<(WebSocketMessageType Type, byte[] Bytes)> ReceiveAsync(WebSocket socket, CancellationToken cancellationToken)
-    {
-        var message = new MemoryStream();
-        var buffer = new byte[64 << 10];
-        while (true)
-        {
-            var part = await socket.ReceiveAsync(buffer.AsMemory(), cancellationToken);
-            message.Write(buffer.AsSpan(0, part.Count));
-            if (message.Length > MaxMessage)
-                throw new WebSocketException($"A message of more than {MaxMessage} bytes.");
-            if (part.EndOfMessage || part.MessageType == WebSocketMessageType.Close)
-                return (part.MessageType, message.ToArray());
-        }
-    }
-
-    private static Task SendAsync(WebSocket socket, ExecControl control, CancellationToken cancellationToken) =>
-        socket.SendAsync(JsonSerializer.SerializeToUtf8Bytes(control, ContractsJson.Default.ExecControl), WebSocketMessageType.Text, true, cancellationToken);
 }

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Mvc;
 using Mitos.Contracts;
 using Mitos.Engine;
 using Mitos.Engine.Errors;
@@ -8,21 +9,23 @@ namespace Mitos.Server.Api;
 /// <summary>/v1/host, /v1/keys</summary>
 internal static class HostRoutes
 {
+    private const int MaxName = 100;
+
     public static void Map(RouteGroupBuilder v1)
     {
-        v1.MapGet("/host", (IHostEngine engine) => engine.ProbeHost().ToBody()).WithTags("host").WithSummary("What this host can do");
+        v1.MapGet("/host", (IHostEngine engine) => engine.ProbeHost().ToBody()).WithTags("host").WithName("getHost").WithSummary("Says what this host can do, and what it lacks");
         var keys = v1.MapGroup("/keys").WithTags("keys");
-        keys.MapGet("/", (KeyStore store) => store.List()).WithSummary("Lists the API keys, without the keys themselves");
-        keys.MapPost("/", (CreateKeyRequest request, KeyStore store) =>
+        keys.MapGet("/", (KeyStore store) => store.List()).WithName("listKeys").WithSummary("Lists the API keys, without the keys themselves");
+        keys.MapPost("/", ([FromBody] CreateKeyRequest request, KeyStore store) =>
         {
-            if (request.Name is not { Length: > 0 and <= 100 })
-                throw SandboxException.Invalid("A key needs a name of 1 to 100 characters.");
-            return Results.Created((string?)null, store.Create(request.Name));
-        }).WithSummary("Creates an API key; it is shown once").Produces<KeyBody>(201);
+            if (request.Name is not { Length: > 0 and <= MaxName } name || name.Any(char.IsControl))
+                throw SandboxException.Invalid("A key needs a name.", $"Use 1 to {MaxName} characters, none of them a control character.");
+            return Results.Created((string?)null, store.Create(name));
+        }).WithName("createKey").WithSummary("Creates an API key").WithDescription("The answer is the only place where the key stands.").Produces<KeyBody>(201);
         keys.MapDelete("/{id}", (string id, KeyStore store) =>
         {
             store.Delete(id);
             return Results.NoContent();
-        }).WithSummary("Deletes an API key, at once");
+        }).WithName("deleteKey").WithSummary("Deletes an API key; it is not valid any more at once").Produces(204);
     }
 }

@@ -27,11 +27,17 @@ internal static class Mapping
         Children = result.Children.Select(child => new ForkChildBody
         {
             Index = child.Index, Sandbox = child.Sandbox?.ToBody(withToken: true), Error = child.Error is { } error ? Errors.Describe(error).Body : null,
-            ReadyUs = Us(child.Ready),
+            ReadyUs = Us(child.Ready), Timings = child.Timings?.ToBody(),
         }).ToList(),
         Timings = new ForkTimingsBody(Us(result.Timings.Pause), Us(result.Timings.Stop), Us(result.Timings.FreezeDisk), Us(result.Timings.DeviceState), Us(result.Timings.List),
-            Us(result.Timings.Copy), Us(result.Timings.Resume), Us(result.Timings.Prepare), Us(result.Timings.Total), result.Timings.DeltaBytes),
+            Us(result.Timings.Copy), Us(result.Timings.Resume), Us(result.Timings.Prepare), Us(result.Timings.Total), result.Timings.DeltaBytes, result.Timings.WarmShells),
     };
+
+    public static BirthTimingsBody ToBody(this BirthTimings timings) => new(timings.Warm, Us(timings.Shell), Us(timings.Disk), Us(timings.Memory), Us(timings.DeviceState),
+        Us(timings.Greeting), Us(timings.Handshake));
+
+    public static ProcessBody ToBody(this ProcessInfo process) => new(process.Key.ToString(), process.Pid, [.. process.Argv], process.Directory, process.User, process.StartedAt,
+        process.Exit?.Code, process.Exit?.Signal);
 
     public static GuestMetricsBody ToBody(this GuestMetrics metrics) => new(metrics.CpuCount, Us(metrics.CpuUsed), metrics.MemoryTotalBytes, metrics.MemoryAvailableBytes,
         metrics.DiskTotalBytes, metrics.DiskUsedBytes, metrics.Processes, (long)metrics.Uptime.TotalMilliseconds);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Threading.Channels;
+using Microsoft.AspNetCore.Mvc;
 using Mitos.Contracts;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Templates;
@@ -14,30 +15,31 @@ internal static class TemplateRoutes
     public static void Map(RouteGroupBuilder v1)
     {
         var group = v1.MapGroup("/templates").WithTags("templates");
-        group.MapPost("/", BuildAsync).WithSummary("Builds a template; answers lines of JSON").WithMetadata(new Microsoft.AspNetCore.Mvc.RequestSizeLimitAttribute(MaxBuildBody));
-        group.MapGet("/", (ITemplates templates) => templates.List().Select(template => template.ToBody()).ToList()).WithSummary("Lists the templates");
-        group.MapGet("/{name}", (string name, ITemplates templates) => templates.Get(name).ToBody()).WithSummary("Gets a template");
+        group.MapPost("/", BuildAsync).WithName("buildTemplate").WithSummary("Builds a template").WithMetadata(new RequestSizeLimitAttribute(MaxBuildBody))
+            .WithDescription("Answers lines of JSON, each a BuildEvent: progress, and last the template or the error. What is refused before the first step has a status and an error body instead. A client that goes away ends its build.")
+            .Produces<BuildEvent>(200, "application/x-ndjson");
+        group.MapGet("/", (ITemplates templates) => templates.List().Select(template => template.ToBody()).ToList()).WithName("listTemplates").WithSummary("Lists the templates");
+        group.MapGet("/{name}", (string name, ITemplates templates) => templates.Get(name).ToBody()).WithName("getTemplate").WithSummary("Gets a template");
         group.MapDelete("/{name}", async (string name, ITemplates templates) =>
         {
             await templates.RemoveAsync(name, CancellationToken.None);
             return Results.NoContent();
-        }).WithSummary("Removes a template");
+        }).WithName("removeTemplate").WithSummary("Removes a template that nothing uses").Produces(204);
     }
 
-    private static async Task BuildAsync(HttpContext context, BuildTemplateRequest request, ITemplates templates)
+    private static async Task BuildAsync(HttpContext context, [FromBody] BuildTemplateRequest request, ITemplates templates)
     {
         var spec = ToSpec(request);
         var events = Channel.CreateUnbounded<BuildEvent>();
-        // A client that goes away ends its build; nothing is kept of it.
         var build = Task.Run(() => RunAsync(templates, spec, events.Writer, context.RequestAborted));
+        if (!await events.Reader.WaitToReadAsync(CancellationToken.None))
+            await build; // it failed before it began
         context.Response.ContentType = "application/x-ndjson";
         await foreach (var next in events.Reader.ReadAllAsync(CancellationToken.None))
-        {
-            await context.Response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(next, ContractsJson.Default.BuildEvent));
-            await context.Response.Body.WriteAsync("\n"u8.ToArray());
-            await context.Response.Body.FlushAsync();
-        }
-        await build;
+            await WriteAsync(context.Response, next);
+        var failure = await build.ContinueWith(done => done.Exception?.InnerException, TaskScheduler.Default);
+        if (failure is not null)
+            await WriteAsync(context.Response, new BuildEvent { Error = Errors.Describe(failure).Body });
     }
 
     private static async Task RunAsync(ITemplates templates, BuildTemplateSpec spec, ChannelWriter<BuildEvent> events, CancellationToken cancellationToken)
@@ -47,24 +49,31 @@ internal static class TemplateRoutes
             var built = await templates.BuildAsync(spec, new Reporter(events), cancellationToken);
             events.TryWrite(new BuildEvent { Template = built.ToBody() });
         }
-        catch (Exception e)
+        finally
         {
-            events.TryWrite(new BuildEvent { Error = Errors.Describe(e).Body });
+            events.Complete();
         }
-        events.Complete();
+    }
+
+    private static async Task WriteAsync(HttpResponse response, BuildEvent next)
+    {
+        await response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(next, ApiJson.Context.BuildEvent));
+        await response.Body.WriteAsync("\n"u8.ToArray());
+        await response.Body.FlushAsync();
     }
 
     private static BuildTemplateSpec ToSpec(BuildTemplateRequest request) => new()
     {
-        Name = request.Name ?? throw SandboxException.Invalid("A template needs a name."),
+        Name = request.Name ?? throw SandboxException.Invalid("A template needs a name.", "Give name."),
         From = request.From ?? (request.Name == "base" ? null : "base"),
-        Steps = (request.Steps ?? []).Select(step => new BuildStep
-        {
-            Run = step.Run, CopyTarget = step.CopyTo, CopyContent = step.CopyTarBase64 is { } tar ? Decode(tar) : null,
-        }).ToList(),
+        Steps = (request.Steps ?? []).Select(ToStep).ToList(),
         Environment = request.Env ?? [], StartCommand = request.Start, ReadyCommand = request.Ready,
         CpuCount = request.CpuCount, MemoryMiB = request.MemoryMiB, NoCache = request.NoCache,
     };
+
+    private static BuildStep ToStep(BuildStepBody? step) => step is null
+        ? throw SandboxException.Invalid("A step is null.", "Give each step run, or copyTarBase64 and copyTo.")
+        : new BuildStep { Run = step.Run, CopyTarget = step.CopyTo, CopyContent = step.CopyTarBase64 is { } tar ? Decode(tar) : null };
 
     private static byte[] Decode(string base64)
     {
@@ -74,7 +83,7 @@ internal static class TemplateRoutes
         }
         catch (FormatException e)
         {
-            throw SandboxException.Invalid($"copyTarBase64 is no base64: {e.Message}");
+            throw SandboxException.Invalid($"copyTarBase64 is no base64: {e.Message}", "Encode the archive with base64, padding included.");
         }
     }
 

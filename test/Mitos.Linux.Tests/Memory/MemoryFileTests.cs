@@ -103,6 +103,19 @@ public sealed unsafe class MemoryFileTests
         Assert.Equal("too long", error.Subject);
     }
 
+    [Fact]
+    public void The_ranges_of_what_is_closed_or_no_file_are_an_error_and_not_none()
+    {
+        var file = MemoryFile.Create("test", Length);
+        file.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => file.DataRanges().Count());
+        var (a, b) = Linux.Sockets.UnixSocket.Pair("test");
+        using (a)
+        using (b)
+        using (var handle = new SafeFileHandle(a.Descriptor, ownsHandle: false))
+            Assert.Equal(29 /* ESPIPE */, Assert.Throws<LinuxException>(() => MemoryFile.DataRanges(handle, 1).Count()).Errno);
+    }
+
     [Property(MaxTest = 200)]
     public void The_data_ranges_are_in_order_apart_and_hold_all_that_is_not_zero((byte Page, NonNegativeInt Offset, byte Value)[] writes, bool ordinaryFile)
     {

@@ -26,15 +26,17 @@ public sealed class SpawnerTests
     [Fact]
     public void Descriptors_whose_numbers_are_each_other_s_targets_are_not_mixed_up()
     {
-        var files = Enumerable.Range(0, 12).Select(i => MemoryFile.Create($"file {i}", 4096)).ToList();
-        // numbers from 3 on that are themselves among the targets, backwards
-        var numbers = Enumerable.Range(3, 40).Reverse().Where(number => Descriptors.Of(Environment.ProcessId).ContainsKey(number)).ToList();
+        // Every second number is free again, so that what is duplicated could land among the targets too.
+        var files = Enumerable.Range(0, 60).Select(i => MemoryFile.Create($"file {i}", 4096)).ToList();
+        var numbers = files.Where((_, i) => i % 2 == 0).Select(file => file.Descriptor).Reverse().ToList();
+        foreach (var file in files.Where((_, i) => i % 2 == 1))
+            file.Dispose();
         var ours = Descriptors.Of(Environment.ProcessId);
-        using (var cat = new Spawned(options => options with { Descriptors = [.. options.Descriptors, .. numbers] }))
+        using (var cat = new Spawned(options => options with { Descriptors = [.. options.Descriptors, .. numbers, .. numbers] }))
         {
             var theirs = Descriptors.Of(cat.Process.Id);
-            Assert.Equal(numbers.Count + 3, theirs.Count);
-            Assert.Equal(numbers.Select(number => ours[number]), theirs.Values.Skip(3));
+            Assert.Equal((2 * numbers.Count) + 3, theirs.Count);
+            Assert.Equal(numbers.Concat(numbers).Select(number => ours[number]), theirs.Values.Skip(3));
         }
         files.ForEach(file => file.Dispose());
     }
@@ -98,12 +100,26 @@ public sealed class SpawnerTests
     public void Another_user_is_all_of_its_users_and_groups_and_gets_no_privileges_back()
     {
         Needs.Root("only root starts processes of other users");
-        using var cat = new Spawned(options => options with { UserId = 2_000_012_345 });
+        Spawned? started = null;
+        var thread = new Thread(() => started = StartWithGroups());
+        thread.Start();
+        thread.Join();
+        using var cat = started!;
         Assert.Equal(Enumerable.Repeat("2000012345", 4), cat.Status("Uid").Split('\t'));
         Assert.Equal(Enumerable.Repeat("2000012345", 4), cat.Status("Gid").Split('\t'));
         Assert.Equal("", cat.Status("Groups"));
         Assert.Equal("1", cat.Status("NoNewPrivs"));
         Assert.All((string[])["CapPrm", "CapEff", "CapAmb"], set => Assert.Equal(0ul, Convert.ToUInt64(cat.Status(set), 16)));
+    }
+
+    // The groups of this thread only, and it ends: the C library would set them for all.
+    private static unsafe Spawned StartWithGroups()
+    {
+        var group = 12_345u;
+        Assert.Equal(0, Libc.Syscall(116 /* SYS_setgroups */, 1, (nint)(&group), 0, 0));
+        using var inheriting = new Spawned();
+        Assert.Equal("12345", inheriting.Status("Groups"));
+        return new Spawned(options => options with { UserId = 2_000_012_345 });
     }
 
     [Fact]

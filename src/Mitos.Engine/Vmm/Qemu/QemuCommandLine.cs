@@ -50,7 +50,9 @@ internal static class QemuCommandLine
         if (spec.Boot is { } boot)
         {
             // opened through /proc: that asks for rights on the files, not on the directories above them
-            arguments.AddRange(["-kernel", $"/proc/self/fd/{next}", "-initrd", $"/proc/self/fd/{next + 1}", "-append", KernelCommandLine(boot, tcg)]);
+            arguments.AddRange(["-kernel", $"/proc/self/fd/{next}", "-append", KernelCommandLine(boot, tcg)]);
+            if (boot.Initramfs.Length > 0)
+                arguments.AddRange(["-initrd", $"/proc/self/fd/{next + 1}"]);
         }
         else
         {
@@ -74,7 +76,8 @@ internal static class QemuCommandLine
         // a child on a card without a cable need not tell the neighbours that it moved: that is 20 ms of cold code
         "-global", "migration.announce-rounds=0",
         "-M", "microvm,memory-backend=ram,rtc=on,isa-serial=on",
-        "-cpu", accelerator == "tcg" ? "max" : "host",
+        // a KVM that is itself emulated (no vmx, no svm) offers that register and then refuses it
+        "-cpu", accelerator == "tcg" ? "max" : HostCpu.HasVirtualization() ? "host" : "host,arch-capabilities=off",
         "-device", "virtio-serial-device", "-device", "virtserialport,chardev=agent,name=mitos.agent",
         // the card is always there, because the devices of a generation and its descendants must be the same
         "-device", "virtio-net-device,netdev=net,guest_announce=off,mac=02:6d:69:74:6f:73",

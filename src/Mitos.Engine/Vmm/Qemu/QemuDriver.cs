@@ -32,7 +32,9 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
             descriptors.Add(Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer))));
             descriptors.Add(Keep(FileDescriptors.OpenRead(layers.PathOf(spec.ActiveLayer))));
             if (spec.Boot is { } boot)
-                descriptors.AddRange([Keep(FileDescriptors.OpenRead(boot.Kernel)), Keep(FileDescriptors.OpenRead(boot.Initramfs))]);
+                descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
+            if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
+                descriptors.Add(Keep(FileDescriptors.OpenRead(withInitramfs.Initramfs)));
             var groups = spec.Cgroup.OpenProcs();
             open.AddRange(groups);
             var process = Spawner.Start(new SpawnOptions
@@ -48,6 +50,8 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 NoHugePages = true,
                 MaxOpenFiles = 1024,
             });
+            // From here on only QEMU has the listening socket: if it ends now, the connection ends too.
+            monitor.Dispose();
             return Connect(spec, process);
         }
         finally
@@ -64,15 +68,26 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
 
     public void CreateLayer(string path, long diskBytes) => Qcow2Image.CreateEmpty(path, diskBytes);
 
-    public IVmm Adopt(VmmSpec spec, HostProcess process) =>
-        new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);
+    public IVmm Adopt(VmmSpec spec, HostProcess process)
+    {
+        var monitor = new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit));
+        try
+        {
+            return new QemuMachine(spec, process, monitor, layers);
+        }
+        catch
+        {
+            monitor.Dispose();
+            throw;
+        }
+    }
 
-    private QemuMachine Connect(VmmSpec spec, HostProcess process)
+    private IVmm Connect(VmmSpec spec, HostProcess process)
     {
         // The listening socket was there before the process: connecting works at once, the greeting comes when QEMU is up.
         try
         {
-            return new QemuMachine(spec, process, new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit)), layers);
+            return Adopt(spec, process);
         }
         catch (Exception e)
         {

@@ -109,14 +109,14 @@ internal sealed class QemuMachine : IVmm
         using (ours)
         {
             using (theirs)
-                _monitor.Query("getfd", new JsonObject { ["fdname"] = "state" }, deadline, theirs.Descriptor);
-            _monitor.Query("migrate-incoming", new JsonObject { ["uri"] = "fd:state" }, deadline);
+                _monitor.Run("getfd", new JsonObject { ["fdname"] = "state" }, deadline, theirs.Descriptor);
+            _monitor.Run("migrate-incoming", new JsonObject { ["uri"] = "fd:state" }, deadline);
             ours.Send(state.Span, deadline);
             ours.CloseSending();
             var wait = new SpinWait();
             while (true)
             {
-                var status = (string?)_monitor.Query("query-migrate", null, deadline)?["status"];
+                var status = _monitor.Query("query-migrate", null, deadline, result => (string?)result["status"]);
                 if (status == "completed")
                     return;
                 if (status == "failed" || deadline.RemainingMs == 0)
@@ -145,7 +145,7 @@ internal sealed class QemuMachine : IVmm
             ["driver"] = "qcow2", ["node-name"] = QemuCommandLine.NodeOf(_firstActive), ["file"] = QemuCommandLine.FileNodeOf(_firstActive),
             ["discard"] = "unmap", ["backing"] = below,
         };
-        _monitor.Query("blockdev-reopen", new JsonObject { ["options"] = new JsonArray(active) }, deadline);
+        _monitor.Run("blockdev-reopen", new JsonObject { ["options"] = new JsonArray(active) }, deadline);
         _frozen = stack.Frozen;
     }
 
@@ -178,26 +178,28 @@ internal sealed class QemuMachine : IVmm
 
     public LayerId ReadActiveLayer(Deadline deadline)
     {
-        foreach (var device in _monitor.Query("query-block", null, deadline)!.AsArray())
+        var nodes = _monitor.Query("query-block", null, deadline, result => result.AsArray().Select(device => (string?)device!["inserted"]?["node-name"]).ToList());
+        foreach (var node in nodes)
         {
-            if ((string?)device!["inserted"]?["node-name"] is ['l', .. var id] && LayerId.TryParse(id, out var layer))
+            if (node is ['l', .. var id] && LayerId.TryParse(id, out var layer))
                 return layer;
         }
         throw new VmmException($"QEMU {Id} has no disk of ours.");
     }
 
     public void StartFlatten(LayerId active, Deadline deadline) =>
-        _monitor.Query("block-stream", new JsonObject
+        _monitor.Run("block-stream", new JsonObject
         {
             ["job-id"] = "flatten", ["device"] = QemuCommandLine.NodeOf(active), ["base-node"] = "base", ["auto-dismiss"] = true,
         }, deadline);
 
     public bool IsFlattened(Deadline deadline)
     {
-        if (_monitor.Query("query-block-jobs", null, deadline)!.AsArray().Count > 0)
+        if (CountJobs(deadline) > 0)
             return false;
         // A job that failed is gone from the list too: what lies below the active layer tells.
-        var depth = _monitor.Query("query-block", null, deadline)!.AsArray().Select(device => (int?)device!["inserted"]?["backing_file_depth"]).FirstOrDefault(value => value is not null);
+        var depth = _monitor.Query("query-block", null, deadline,
+            result => result.AsArray().Select(device => (int?)device!["inserted"]?["backing_file_depth"]).FirstOrDefault(value => value is not null));
         if (depth != 1)
             throw new VmmException($"QEMU {Id} could not copy its disk's layers into one; {depth - 1} are left.");
         // Nodes that were made with the process go by themselves, the others on command.
@@ -214,13 +216,14 @@ internal sealed class QemuMachine : IVmm
     public void CancelFlatten(LayerId active, Deadline deadline)
     {
         TryRun(QmpConnection.Encode("block-job-cancel", new JsonObject { ["device"] = "flatten", ["force"] = true }), deadline);
-        while (_monitor.Query("query-block-jobs", null, deadline)!.AsArray().Count > 0 && deadline.RemainingMs > 0)
+        while (CountJobs(deadline) > 0 && deadline.RemainingMs > 0)
             Thread.Yield();
     }
 
-    public bool ReadIsPaused(Deadline deadline) => (string?)_monitor.Query("query-status", null, deadline)!["status"] is "paused" or "inmigrate" or "prelaunch";
+    public bool ReadIsPaused(Deadline deadline) =>
+        _monitor.Query("query-status", null, deadline, result => (string)result["status"]!) is "paused" or "inmigrate" or "prelaunch";
 
-    public void RemoveNetwork(Deadline deadline) => _monitor.Query("netdev_del", new JsonObject { ["id"] = "net" }, deadline);
+    public void RemoveNetwork(Deadline deadline) => _monitor.Run("netdev_del", new JsonObject { ["id"] = "net" }, deadline);
 
     public void Detach()
     {
@@ -229,8 +232,8 @@ internal sealed class QemuMachine : IVmm
     }
 
     public byte[] ReadConsole(Deadline deadline) =>
-        Convert.FromBase64String((string)_monitor.Query("ringbuf-read",
-            new JsonObject { ["device"] = "console", ["size"] = 65536, ["format"] = "base64" }, deadline)!);
+        _monitor.Query("ringbuf-read", new JsonObject { ["device"] = "console", ["size"] = 65536, ["format"] = "base64" }, deadline,
+            result => Convert.FromBase64String((string)result!));
 
     public void Dispose()
     {
@@ -256,6 +259,8 @@ internal sealed class QemuMachine : IVmm
         }
     }
 
+    private int CountJobs(Deadline deadline) => _monitor.Query("query-block-jobs", null, deadline, result => result.AsArray().Count);
+
     private static byte[] SwitchCommand(LayerId active, LayerId next) =>
         QmpConnection.Encode("blockdev-snapshot", new JsonObject { ["node"] = QemuCommandLine.NodeOf(active), ["overlay"] = QemuCommandLine.NodeOf(next) });
 
@@ -267,11 +272,11 @@ internal sealed class QemuMachine : IVmm
         foreach (var file in files)
             AddDescriptor(set, file, deadline);
         _sets[layer] = set;
-        _monitor.Query("blockdev-add", QemuCommandLine.Layer(layer, set, writable, below), deadline);
+        _monitor.Run("blockdev-add", QemuCommandLine.Layer(layer, set, writable, below), deadline);
     }
 
     private void AddDescriptor(int set, SafeFileHandle file, Deadline deadline) =>
-        _monitor.Query("add-fd", new JsonObject { ["fdset-id"] = set }, deadline, (int)file.DangerousGetHandle());
+        _monitor.Run("add-fd", new JsonObject { ["fdset-id"] = set }, deadline, (int)file.DangerousGetHandle());
 
     private void TryRun(byte[] command, Deadline deadline)
     {

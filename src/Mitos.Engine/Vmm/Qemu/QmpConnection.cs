@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mitos.Engine.Errors;
 using Mitos.Linux;
@@ -12,6 +13,7 @@ namespace Mitos.Engine.Vmm.Qemu;
 /// </summary>
 internal sealed class QmpConnection : IDisposable
 {
+    private const int MaxLine = 4 << 20;
     private readonly UnixSocket _socket;
     private readonly string _subject;
     private readonly Lock _lock = new();
@@ -34,8 +36,9 @@ internal sealed class QmpConnection : IDisposable
         }
         try
         {
-            ReadLine(deadline);
-            Run("{\"execute\":\"qmp_capabilities\"}\n"u8.ToArray(), deadline);
+            lock (_lock)
+                ReadGreeting(deadline);
+            Run(Encode("qmp_capabilities"), deadline);
         }
         catch
         {
@@ -44,12 +47,13 @@ internal sealed class QmpConnection : IDisposable
         }
     }
 
-    /// <summary>Encodes a command for <see cref="Run(byte[], Deadline, int)"/>.</summary>
+    /// <summary>Encodes a command for <see cref="Run(byte[], Deadline, int)"/>. Its name is its id, at the end; the answer has it too.</summary>
     public static byte[] Encode(string command, JsonObject? arguments = null)
     {
         var request = new JsonObject { ["execute"] = command };
         if (arguments is not null)
             request["arguments"] = arguments;
+        request["id"] = command;
         return Encoding.UTF8.GetBytes(request.ToJsonString() + "\n");
     }
 
@@ -64,17 +68,47 @@ internal sealed class QmpConnection : IDisposable
             Exchange(command, deadline, descriptor);
     }
 
-    /// <summary>Runs a command and returns its result.</summary>
-    public JsonNode? Query(string command, JsonObject? arguments, Deadline deadline, int descriptor = -1)
+    /// <inheritdoc cref="Run(byte[], Deadline, int)"/>
+    public void Run(string command, JsonObject? arguments, Deadline deadline, int descriptor = -1) => Run(Encode(command, arguments), deadline, descriptor);
+
+    /// <summary>Runs a command and reads its result.</summary>
+    /// <param name="command">Its name.</param>
+    /// <param name="arguments">Its arguments, if it has any.</param>
+    /// <param name="deadline">As for <see cref="Run(byte[], Deadline, int)"/>.</param>
+    /// <param name="read">Takes what is wanted out of the result; what it throws means that the result is none.</param>
+    /// <exception cref="VmmException">QEMU refused or answered nonsense, or the connection is broken.</exception>
+    public T Query<T>(string command, JsonObject? arguments, Deadline deadline, Func<JsonNode, T> read)
     {
+        var encoded = Encode(command, arguments);
         lock (_lock)
         {
-            var line = Exchange(Encode(command, arguments), deadline, descriptor);
-            return JsonNode.Parse(line)!["return"];
+            var line = Exchange(encoded, deadline, -1);
+            try
+            {
+                return read(JsonNode.Parse(line)!["return"]!);
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or NullReferenceException or ArgumentException)
+            {
+                throw new VmmException($"QEMU of {_subject} answered '{command}' with nonsense: {Shown(line)}", e);
+            }
         }
     }
 
     public void Dispose() => _socket.Dispose();
+
+    private void ReadGreeting(Deadline deadline)
+    {
+        try
+        {
+            var greeting = ReadLine(deadline);
+            if (!greeting.StartsWith("{\"QMP\""u8))
+                throw Break($"its greeting is none: {Shown(greeting)}");
+        }
+        catch (LinuxException e)
+        {
+            throw Break($"it did not greet: {e.Message}", e);
+        }
+    }
 
     private ReadOnlySpan<byte> Exchange(byte[] command, Deadline deadline, int descriptor)
     {
@@ -86,17 +120,46 @@ internal sealed class QmpConnection : IDisposable
             while (true)
             {
                 var line = ReadLine(deadline);
-                if (line.StartsWith("{\"return\""u8))
+                if (IsAnswer(command, line))
                     return line;
-                if (line.StartsWith("{\"error\""u8))
-                    throw new VmmException($"QEMU of {_subject} refused {Name(command)}: {JsonNode.Parse(line)!["error"]!["desc"]}");
+                // an event; a flood of them is no answer
+                if (deadline.RemainingMs == 0)
+                    throw Break($"{Name(command)}: only events came");
             }
         }
         catch (LinuxException e)
         {
-            _broken = $"{Name(command)}: {e.Message}";
-            throw new VmmException($"QEMU of {_subject} did not answer {_broken}", e);
+            throw Break($"{Name(command)}: {e.Message}", e);
         }
+    }
+
+    // As QEMU writes its answers and events, without a parser: this is inside the pause.
+    private bool IsAnswer(byte[] command, ReadOnlySpan<byte> line)
+    {
+        if (line.StartsWith("{\"return\""u8) && IdOf(line, "\"id\": \""u8).SequenceEqual(IdOf(command, "\"id\":\""u8)))
+            return true;
+        return !line.StartsWith("{\"timestamp\""u8) && IsAnswerOfAnotherForm(command, line);
+    }
+
+    // An error for this command leaves the connection usable; anything else means that answers and commands are out of step.
+    private bool IsAnswerOfAnotherForm(byte[] command, ReadOnlySpan<byte> line)
+    {
+        try
+        {
+            var answer = JsonNode.Parse(line)!.AsObject();
+            if (answer.ContainsKey("event"))
+                return false;
+            var id = (string?)answer["id"];
+            if (answer.ContainsKey("return") && id == NameOf(command))
+                return true;
+            if (answer["error"]?["desc"] is { } reason && (id ?? NameOf(command)) == NameOf(command))
+                throw new VmmException($"QEMU of {_subject} refused {Name(command)}: {reason}");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException)
+        {
+            // told below
+        }
+        throw Break($"{Name(command)} was answered with {Shown(line)}");
     }
 
     private ReadOnlySpan<byte> ReadLine(Deadline deadline)
@@ -115,7 +178,7 @@ internal sealed class QmpConnection : IDisposable
             searched = _end;
             var got = _socket.Receive(_buffer.AsSpan(_end), deadline);
             if (got == 0)
-                throw new LinuxException("read", Errno.EAGAIN, $"the monitor of {_subject}: it closed");
+                throw Break("it closed the connection");
             _end += got;
         }
     }
@@ -129,14 +192,34 @@ internal sealed class QmpConnection : IDisposable
         }
         if (_end < _buffer.Length)
             return;
-        if (_buffer.Length >= 4 << 20)
-            throw new LinuxException("read", Errno.EINVAL, $"the monitor of {_subject}: a reply of more than 4 MiB");
+        if (_buffer.Length >= MaxLine)
+            throw Break($"it sent more than {MaxLine >> 20} MiB without an end");
         Array.Resize(ref _buffer, _buffer.Length * 2);
     }
 
-    private static string Name(byte[] command)
+    private VmmException Break(string reason, Exception? cause = null)
     {
-        var text = Encoding.UTF8.GetString(command);
-        return text.Split('"') is [_, _, _, var name, ..] ? $"'{name}'" : "a command";
+        _broken = reason;
+        return new VmmException($"The monitor of {_subject} is of no use any more: {reason}", cause);
+    }
+
+    private static ReadOnlySpan<byte> IdOf(ReadOnlySpan<byte> message, ReadOnlySpan<byte> key)
+    {
+        var at = message.LastIndexOf(key);
+        if (at < 0)
+            return default;
+        var rest = message[(at + key.Length)..];
+        var end = rest.IndexOf((byte)'"');
+        return end < 0 ? default : rest[..end];
+    }
+
+    private static string NameOf(byte[] command) => Encoding.UTF8.GetString(IdOf(command, "\"id\":\""u8));
+
+    private static string Name(byte[] command) => $"'{NameOf(command)}'";
+
+    private static string Shown(ReadOnlySpan<byte> line)
+    {
+        var text = Encoding.UTF8.GetString(line[..Math.Min(line.Length, 120)]).Trim();
+        return line.Length > 120 ? text + "…" : text;
     }
 }

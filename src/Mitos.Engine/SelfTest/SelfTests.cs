@@ -1,0 +1,84 @@
+using System.Globalization;
+using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Vmm;
+using Mitos.Probe;
+
+namespace Mitos.Engine.SelfTest;
+
+/// <summary>
+/// What every driver must hold, on this host and with this binary, each with the figure that it saw. The conformance suite and
+/// <c>mitos doctor --self-test</c> are these same checks.
+/// </summary>
+public static class SelfTests
+{
+    /// <summary>Memory that the host commands, above the probe itself: where, and how much, in bytes.</summary>
+    internal const ulong At = 16 << 20, Length = 64 << 20;
+
+    /// <summary>The shape of the machines: small, but for the check that needs a large one.</summary>
+    public static readonly MachineShape Shape = new(1, 128, 64);
+
+    /// <summary>The checks by name. Each throws <see cref="SelfTestException"/>, or returns its figure.</summary>
+    public static IReadOnlyDictionary<string, Func<ProbeRig, SelfTestSize, CancellationToken, Task<string>>> All { get; } =
+        new Dictionary<string, Func<ProbeRig, SelfTestSize, CancellationToken, Task<string>>>
+        {
+            ["a child has its source's memory, byte for byte"] = MemoryChecks.ExactAsync,
+            ["a capture holds what was changed, and nothing else"] = MemoryChecks.DeltaAsync,
+            ["memory and registers of a child are of one instant"] = MemoryChecks.SkewAsync,
+            ["forks of forks keep what each ancestor wrote"] = LineageChecks.DepthAsync,
+            ["children of one instant are apart"] = LineageChecks.ManyAsync,
+            ["disks are frozen with memory, and apart afterwards"] = LineageChecks.DiskAsync,
+            ["a process that is killed or stands still is an error, and nothing is left of it"] = FaultChecks.KilledAndStalledAsync,
+            ["a state that is damaged is refused, and its source goes on"] = FaultChecks.DamagedStateAsync,
+        };
+
+    /// <summary>Runs all, one after the other, on machines of their own.</summary>
+    /// <param name="makeDriver">The driver, given the disks.</param>
+    /// <param name="options">Directories of its own, which are removed.</param>
+    /// <param name="size">How much.</param>
+    /// <param name="report">Gets each result as it comes.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Whether all passed.</returns>
+    public static async Task<bool> RunAsync(
+        Func<LayerStore, IVmmDriver> makeDriver, EngineOptions options, SelfTestSize size, Action<SelfTestResult> report, CancellationToken cancellationToken)
+    {
+        const string Boots = "the VMM boots a guest and saves it";
+        var started = System.Diagnostics.Stopwatch.GetTimestamp();
+        var rig = await TryAsync(Boots, () => ProbeRig.StartAsync(makeDriver, options, Shape, cancellationToken), report);
+        if (rig is null)
+            return false;
+        await using var ended = rig;
+        report(new SelfTestResult(Boots, true, Ms(System.Diagnostics.Stopwatch.GetElapsedTime(started))));
+        var passed = true;
+        foreach (var (name, check) in All)
+        {
+            var figure = await TryAsync(name, () => check(rig, size, cancellationToken), report);
+            passed &= figure is not null;
+            if (figure is not null)
+                report(new SelfTestResult(name, true, figure));
+        }
+        return passed;
+    }
+
+    internal static string Ms(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalMilliseconds:F1} ms");
+
+    internal static void Expect(bool holds, string seen)
+    {
+        if (!holds)
+            throw new SelfTestException(seen);
+    }
+
+    private static async Task<T?> TryAsync<T>(string name, Func<Task<T>> run, Action<SelfTestResult> report) where T : class
+    {
+        try
+        {
+            return await run();
+        }
+        catch (Exception e) when (e is SelfTestException or VmmException or SandboxException or ProbeException or IOException)
+        {
+            report(new SelfTestResult(name, false, e.Message));
+            return null;
+        }
+    }
+}

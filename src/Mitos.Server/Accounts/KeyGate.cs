@@ -1,0 +1,44 @@
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Mitos.Contracts;
+using Mitos.Server.Api;
+
+namespace Mitos.Server.Accounts;
+
+/// <summary>Lets requests with a valid API key pass, and those that need none.</summary>
+internal static class KeyGate
+{
+    private static readonly object LocalUser = new();
+
+    // The description of the API is public, and a browser cannot send a key with it.
+    private static readonly string[] Open = ["/health", "/openapi", "/scalar"];
+
+    /// <summary>Connections of this listener need no key: its file mode guards it.</summary>
+    public static void TrustLocalUser(this ListenOptions listener) => listener.Use(next => connection =>
+    {
+        connection.Items[LocalUser] = LocalUser;
+        return next(connection);
+    });
+
+    public static void UseKeyGate(this WebApplication app, KeyStore keys) => app.Use(async (context, next) =>
+    {
+        if (IsLocalUser(context) || IsOpen(context.Request.Path) || keys.IsValid(ReadKey(context.Request)))
+        {
+            await next(context);
+            return;
+        }
+        context.Response.Headers.WWWAuthenticate = "Bearer";
+        await Errors.WriteAsync(context, StatusCodes.Status401Unauthorized, new ErrorBody(ErrorCodes.Unauthenticated, "An API key is missing or not valid.",
+            "Send `Authorization: Bearer KEY`; the first key stands in the file api-key of the state directory."));
+    });
+
+    private static bool IsLocalUser(HttpContext context) => context.Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(LocalUser) == true;
+
+    private static bool IsOpen(PathString path) => Array.Exists(Open, open => path.StartsWithSegments(open, StringComparison.Ordinal));
+
+    private static string ReadKey(HttpRequest request)
+    {
+        var authorization = request.Headers.Authorization.ToString();
+        return authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? authorization[7..].Trim() : request.Headers["X-API-Key"].ToString();
+    }
+}

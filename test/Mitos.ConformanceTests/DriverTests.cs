@@ -1,0 +1,86 @@
+using System.Security.Cryptography;
+using Mitos.ConformanceTests;
+using Mitos.Engine;
+using Mitos.Engine.Machines;
+using Mitos.Engine.SelfTest;
+using Mitos.Probe;
+
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
+
+namespace Mitos.ConformanceTests;
+
+/// <summary>Every driver passes the same checks, on the probe guest; <c>mitos doctor --self-test</c> runs them too.</summary>
+public sealed class DriverTests
+{
+    // Skew is looked for in 1,000 forks, in a check of its own below.
+    private static readonly SelfTestSize Size = new(Forks: 100, Depth: 32, Children: 16);
+
+    public static TheoryData<string, string> Cases
+    {
+        get
+        {
+            var cases = new TheoryData<string, string>();
+            foreach (var driver in Drivers.Enabled)
+            {
+                foreach (var check in SelfTests.All.Keys)
+                    cases.Add(driver, check);
+            }
+            return cases;
+        }
+    }
+
+    public static TheoryData<string> Names => [.. Drivers.Enabled];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task A_driver_keeps_its_contract(string driver, string check)
+    {
+        var options = NewOptions();
+        await using (var rig = await ProbeRig.StartAsync(Drivers.Maker(driver), options, SelfTests.Shape, TestContext.Current.CancellationToken))
+            TestContext.Current.SendDiagnosticMessage($"{driver}: {check}: {await SelfTests.All[check](rig, Size, TestContext.Current.CancellationToken)}");
+        Assert.False(Directory.Exists(options.StateDirectory) || Directory.Exists(options.RunDirectory), "the rig left its directories");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task A_thousand_forks_show_no_skew(string driver)
+    {
+        await using var rig = await ProbeRig.StartAsync(Drivers.Maker(driver), NewOptions(), SelfTests.Shape, TestContext.Current.CancellationToken);
+        Assert.Contains("0 violations", await MemoryChecks.SkewAsync(rig, Size with { Forks = 1000 }, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task Memory_above_the_hole_is_forked_too(string driver)
+    {
+        const ulong High = 5UL << 30; // above the hole below 4 GiB
+        var token = TestContext.Current.CancellationToken;
+        await using var rig = await ProbeRig.StartAsync(Drivers.Maker(driver), NewOptions(), new MachineShape(1, 6144, 64), token);
+        await using var source = await rig.StartMachineAsync(token);
+        var facts = await source.Probe.IdentifyAsync(token);
+        Assert.Contains(facts.Memory, range => range.Start <= High && range.End > High + (8 << 20));
+        await source.Probe.FillAsync(High, 4 << 20, 11, token);
+        await source.Probe.FillAsync(SelfTests.At, 4 << 20, 12, token);
+        var sums = (await source.Probe.ChecksumAsync(High, 8 << 20, token), await source.Probe.ChecksumAsync(SelfTests.At, 8 << 20, token));
+        using var capture = await rig.CaptureAsync(source);
+        await source.ReconnectAsync(token);
+        await source.Probe.FillAsync(High, 4 << 20, 13, token);
+        await using var child = await rig.BirthAsync(capture, token);
+        Assert.Equal(sums, (await child.Probe.ChecksumAsync(High, 8 << 20, token), await child.Probe.ChecksumAsync(SelfTests.At, 8 << 20, token)));
+        Assert.InRange(capture.DeltaBytes, 8 << 20, 10 << 20);
+    }
+
+    [Fact]
+    public void What_is_not_run_here_is_said()
+    {
+        foreach (var driver in Drivers.Missing)
+            TestContext.Current.AddWarning($"{driver} was not tested: qemu-kvm needs MITOS_TEST_KVM=1, firecracker MITOS_FIRECRACKER=PATH");
+        Assert.Contains("qemu-tcg", Drivers.Enabled);
+    }
+
+    private static EngineOptions NewOptions()
+    {
+        var id = RandomNumberGenerator.GetHexString(6, lowercase: true);
+        return new EngineOptions { StateDirectory = $"/var/tmp/mitos-conformance-{id}", RunDirectory = $"/tmp/mc-{id}" };
+    }
+}
