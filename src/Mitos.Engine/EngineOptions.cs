@@ -21,6 +21,12 @@ public sealed record EngineOptions
     /// <summary>Shells kept ready per generation in use. Default 4; each costs about 15 MiB on QEMU.</summary>
     public int WarmShells { get; init; } = 4;
 
+    /// <summary><c>auto</c>, <c>firecracker</c> or <c>qemu</c>. Default auto: Firecracker where its binary is and KVM runs guests.</summary>
+    public string Vmm { get; init; } = "auto";
+
+    /// <summary>Path of Firecracker's binary. Default <c>/usr/local/bin/firecracker</c>.</summary>
+    public string Firecracker { get; init; } = "/usr/local/bin/firecracker";
+
     /// <summary><c>auto</c>, <c>kvm</c> or <c>tcg</c>. Default auto.</summary>
     public string Accelerator { get; init; } = "auto";
 
@@ -39,10 +45,10 @@ public sealed record EngineOptions
     /// <exception cref="SandboxException">InvalidArgument: an option makes no sense.</exception>
     public void Check()
     {
-        foreach (var directory in (string[])[StateDirectory, RunDirectory, CacheDirectory, GuestDirectory])
-            Require(Path.IsPathFullyQualified(directory), $"The directory '{directory}' is not an absolute path.", "Give the whole path.");
-        // RUN/v/012345678901/monitor
-        const int MaxRunBytes = 107 - 23;
+        foreach (var directory in (string[])[StateDirectory, RunDirectory, CacheDirectory, GuestDirectory, Firecracker])
+            Require(Path.IsPathFullyQualified(directory), $"'{directory}' is not an absolute path.", "Give the whole path.");
+        // RUN/t/v/012345678901/home/agent
+        const int MaxRunBytes = 107 - 28;
         Require(Encoding.UTF8.GetByteCount(RunDirectory) <= MaxRunBytes, $"The run directory '{RunDirectory}' is too long for the paths of sockets below it.", $"Use one of at most {MaxRunBytes} bytes.");
         Require(WarmShells is >= 0 and <= 64, $"{WarmShells} shells cannot be kept ready.", "Use 0 to 64.");
         Require(ReservedMemoryBytes >= 0 && ReservedDiskBytes >= 0, $"{ReservedMemoryBytes} bytes of memory and {ReservedDiskBytes} of disk cannot be reserved.", "Use 0 or more.");

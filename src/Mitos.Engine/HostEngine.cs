@@ -9,6 +9,7 @@ using Mitos.Engine.Hosts;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.SelfTest;
 using Mitos.Engine.Templates;
 using Mitos.Engine.Vmm.Qemu;
 using Mitos.Linux.Cgroups;
@@ -54,15 +55,15 @@ public sealed class HostEngine : IHostEngine
         try
         {
             var id = EngineRecord.Open(options.StateDirectory).Id;
-            var driverFacts = VmmProbe.Find(options.Accelerator);
-            var layers = new LayerStore(Path.Combine(options.StateDirectory, "layers"));
+            var vmm = await VmmApproval.ChooseAsync(VmmChoice.Make(options), options, logger);
+            var layers = await vmm.OpenLayersAsync(options.StateDirectory, CancellationToken.None);
             var generations = new GenerationStore(Path.Combine(options.StateDirectory, "generations"), layers);
             var registry = new TemplateRegistry(Path.Combine(options.StateDirectory, "templates"), generations, layers);
             foreach (var path in registry.Unreadable)
                 logger.LogError("the template record {Path} or its generation's cannot be read; nothing is cleaned up until its template is built again or the file is deleted", path);
             if (registry.Unreadable.Count == 0)
                 generations.DeleteUnused(registry.UsedGenerations);
-            var host = new MachineHost(options, id, new QemuDriver(driverFacts, layers), layers, CgroupHierarchy.Probe());
+            var host = new MachineHost(options, id, vmm.Make(layers), layers, CgroupHierarchy.Probe());
             var shells = new ShellPool(host, options.WarmShells, TimeProvider.System);
             var capturer = new Capturer(host, options.MaxPause);
             var birth = new Birth(host, shells);
@@ -72,7 +73,7 @@ public sealed class HostEngine : IHostEngine
             var forks = new ForkService(store, generations, capturer, shells, birth, new Flattener(store, host, logger), capacity, logger);
             var sandboxes = new SandboxService(store, templates, registry, host, shells, birth, forks, capacity, logger);
             templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Machine?.Spec.Shape is { } shape && (sandbox.Record.Template == name || $"{sandbox.Record.Template}@{shape.CpuCount}x{shape.MemoryMiB}" == name));
-            await new Recoverer(id, host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
+            await new Recoverer(host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
                 (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
             await BuildDrafts.DeleteAsync(options);
             return new HostEngine(options, stateLock, sandboxes, templates, shells, store, host);
@@ -98,6 +99,7 @@ public sealed class HostEngine : IHostEngine
             sandbox.Machine?.Vmm.Detach();
         }
         _host.RemoveCgroups(); // when no machine is left in it
+        await ReflinkVolume.TryCloseAsync(_options.StateDirectory);
         _lock.Dispose();
     }
 

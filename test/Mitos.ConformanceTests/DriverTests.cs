@@ -10,8 +10,10 @@ using Mitos.Probe;
 namespace Mitos.ConformanceTests;
 
 /// <summary>Every driver passes the same checks, on the probe guest; <c>mitos doctor --self-test</c> runs them too.</summary>
-public sealed class DriverTests
+public sealed class DriverTests : IDisposable
 {
+    private readonly Drivers _drivers = new();
+
     // Skew is looked for in 1,000 forks, in a check of its own below.
     private static readonly SelfTestSize Size = new(Forks: 100, Depth: 32, Children: 16);
 
@@ -36,7 +38,7 @@ public sealed class DriverTests
     public async Task A_driver_keeps_its_contract(string driver, string check)
     {
         var options = NewOptions();
-        await using (var rig = await ProbeRig.StartAsync(Drivers.Maker(driver), options, SelfTests.Shape, TestContext.Current.CancellationToken))
+        await using (var rig = await ProbeRig.StartAsync(_drivers.Find(driver), options, SelfTests.Shape, TestContext.Current.CancellationToken))
             TestContext.Current.SendDiagnosticMessage($"{driver}: {check}: {await SelfTests.All[check](rig, Size, TestContext.Current.CancellationToken)}");
         Assert.False(Directory.Exists(options.StateDirectory) || Directory.Exists(options.RunDirectory), "the rig left its directories");
     }
@@ -45,7 +47,7 @@ public sealed class DriverTests
     [MemberData(nameof(Names))]
     public async Task A_thousand_forks_show_no_skew(string driver)
     {
-        await using var rig = await ProbeRig.StartAsync(Drivers.Maker(driver), NewOptions(), SelfTests.Shape, TestContext.Current.CancellationToken);
+        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(), SelfTests.Shape, TestContext.Current.CancellationToken);
         Assert.Contains("0 violations", await MemoryChecks.SkewAsync(rig, Size with { Forks = 1000 }, TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
@@ -55,7 +57,7 @@ public sealed class DriverTests
     {
         const ulong High = 5UL << 30; // above the hole below 4 GiB
         var token = TestContext.Current.CancellationToken;
-        await using var rig = await ProbeRig.StartAsync(Drivers.Maker(driver), NewOptions(), new MachineShape(1, 6144, 64), token);
+        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(), new MachineShape(1, 6144, 64), token);
         await using var source = await rig.StartMachineAsync(token);
         var facts = await source.Probe.IdentifyAsync(token);
         Assert.Contains(facts.Memory, range => range.Start <= High && range.End > High + (8 << 20));
@@ -77,6 +79,8 @@ public sealed class DriverTests
             TestContext.Current.AddWarning($"{driver} was not tested: qemu-kvm needs MITOS_TEST_KVM=1, firecracker MITOS_FIRECRACKER=PATH");
         Assert.Contains("qemu-tcg", Drivers.Enabled);
     }
+
+    public void Dispose() => _drivers.Dispose();
 
     private static EngineOptions NewOptions()
     {

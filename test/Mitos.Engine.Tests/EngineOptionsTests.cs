@@ -34,7 +34,7 @@ public sealed class EngineOptionsTests
             "a relative state directory" => defaults with { StateDirectory = "state" },
             "a relative run directory" => defaults with { RunDirectory = "run" },
             "an empty cache directory" => defaults with { CacheDirectory = "" },
-            "a long run directory" => defaults with { RunDirectory = "/" + new string('r', 84) },
+            "a long run directory" => defaults with { RunDirectory = "/" + new string('r', 79) },
             "shells below 0" => defaults with { WarmShells = -1 },
             "too many shells" => defaults with { WarmShells = 65 },
             "a negative reserve" => defaults with { ReservedMemoryBytes = -1 },
@@ -49,13 +49,13 @@ public sealed class EngineOptionsTests
     [InlineData("")]
     [InlineData("KVM")]
     [InlineData("xen")]
-    public void An_accelerator_that_does_not_exist_is_refused(string name) => Refusal.Check(ErrorCode.InvalidArgument, $"'{name}'", () => VmmProbe.Find(name));
+    public void An_accelerator_that_does_not_exist_is_refused(string name) => Refusal.Check(ErrorCode.InvalidArgument, $"'{name}'", () => VmmProbe.Qemu(name));
 
     [Fact]
     public void The_facts_say_why_the_accelerator_was_chosen()
     {
-        Assert.Equal("tcg", VmmProbe.Find("tcg").Accelerator);
-        var facts = VmmProbe.Find("auto");
+        Assert.Equal("tcg", VmmProbe.Qemu("tcg").Facts.Accelerator);
+        var facts = VmmProbe.Qemu("auto").Facts;
         Assert.Contains(facts.Accelerator, (string[])["kvm", "tcg"]);
         Assert.NotEmpty(facts.AcceleratorReason);
         Assert.Matches(@"^\d+\.\d+", facts.Version);

@@ -39,6 +39,9 @@ public sealed class LayerStore
         }
     }
 
+    /// <summary>For images that layers share blocks with.</summary>
+    public string ImageDirectory => Directory.CreateDirectory(Path.Combine(_directory, "images")).FullName;
+
     public string PathOf(LayerId layer) => Path.Combine(_directory, layer + ".layer");
 
     public long LengthOf(LayerId layer) => new FileInfo(PathOf(layer)).Length;

@@ -21,9 +21,10 @@ public static class HostProbe
         var (vmm, version, binary, accelerator, reason) = ("qemu", "", "", "", "");
         try
         {
-            var facts = VmmProbe.Find(options.Accelerator);
+            var choice = VmmChoice.Make(options);
+            var facts = choice.Candidates[0].Facts;
             (vmm, version, binary, accelerator, reason) = (facts.Name, facts.Version, facts.Binary, facts.Accelerator, facts.AcceleratorReason);
-            checks.Add(new HostCheck("VMM", CheckStatus.Ok, $"{vmm} {version}, {binary}", ""));
+            checks.Add(new HostCheck("VMM", CheckStatus.Ok, $"{vmm} {version}, {binary} ({choice.Reason})", ""));
             checks.Add(accelerator == "kvm"
                 ? new HostCheck("accelerator", CheckStatus.Ok, $"kvm: {reason}", "")
                 : new HostCheck("accelerator", CheckStatus.Degraded, $"tcg: {reason}; guests compute 7 to 8 times slower than this host", "Use a host whose KVM runs guests."));

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Generations;
+using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Vmm;
 using Mitos.Linux.Cgroups;
@@ -35,7 +36,7 @@ public sealed class MachineHost
 
     public CgroupHierarchy Cgroups { get; }
 
-    internal string RunRoot => Path.Combine(_options.RunDirectory, "v");
+    internal string RunRoot => RunRootOf(_options);
 
     /// <summary>Starts a machine that boots; its memory file is not sealed.</summary>
     public Machine StartBooting(MachineShape shape, MemoryFile memory, DiskStack disk, BootSource boot, bool network) =>
@@ -51,7 +52,7 @@ public sealed class MachineHost
     {
         var frozen = record.Frozen.Select(LayerId.Parse).ToImmutableArray();
         var spec = Spec(record.VmmId, record.UserId, generation.Record.Shape, generation.Memory,
-            new DiskStack(record.Generation.BaseImage, frozen), LayerId.Parse(record.Active), Cgroup.Open(Cgroups, GroupName(record.VmmId)));
+            new DiskStack(record.Generation.BaseImage, frozen), LayerId.Parse(record.Active), Cgroup.Open(Cgroups, GroupName(_engineId, record.VmmId)));
         lock (_lock)
             _userIds.Add(record.UserId);
         IVmm? vmm = null;
@@ -87,7 +88,14 @@ public sealed class MachineHost
 
     internal string RunDirectoryOf(string vmmId) => Path.Combine(RunRoot, vmmId);
 
-    internal string GroupName(string vmmId) => $"mitos/{_engineId}/{vmmId}";
+    /// <summary>The cgroup of a VMM.</summary>
+    internal static string GroupName(string engineId, string vmmId) => $"mitos/{engineId}/{vmmId}";
+
+    /// <summary>Where the run directories of an engine's VMMs are.</summary>
+    internal static string RunRootOf(EngineOptions options) => Path.Combine(options.RunDirectory, "v");
+
+    /// <summary>Ends what an earlier engine left, but for these VMMs.</summary>
+    internal Task EndOthersAsync(IReadOnlySet<string> alive) => Leftovers.EndAsync(RunRoot, _engineId, Cgroups, alive);
 
     /// <summary>Removes the empty cgroup that its machines were in.</summary>
     internal void RemoveCgroups() => Cgroup.Open(Cgroups, $"mitos/{_engineId}").TryRemove();
@@ -115,7 +123,7 @@ public sealed class MachineHost
         try
         {
             Directory.CreateDirectory(runDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            group = Cgroup.Create(Cgroups, GroupName(id), new CgroupLimits(shape.MemoryBytes + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
+            group = Cgroup.Create(Cgroups, GroupName(_engineId, id), new CgroupLimits(shape.MemoryBytes + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
             var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
             vmm = Driver.Start(spec);
             File.WriteAllText(PidPath(runDirectory), vmm.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));

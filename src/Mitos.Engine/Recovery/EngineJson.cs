@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.SelfTest;
 using Mitos.Engine.Templates;
 
 namespace Mitos.Engine.Recovery;
@@ -12,4 +13,5 @@ namespace Mitos.Engine.Recovery;
 [JsonSerializable(typeof(SandboxRecord))]
 [JsonSerializable(typeof(TemplateRecord))]
 [JsonSerializable(typeof(EngineRecord))]
-public sealed partial class EngineJson : JsonSerializerContext;
+[JsonSerializable(typeof(SelfTestRecord))]
+internal sealed partial class EngineJson : JsonSerializerContext;

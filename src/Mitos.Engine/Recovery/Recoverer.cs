@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
@@ -6,7 +5,6 @@ using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Vmm;
 using Mitos.Linux;
-using Mitos.Linux.Cgroups;
 using Mitos.Linux.Processes;
 
 namespace Mitos.Engine.Recovery;
@@ -15,7 +13,7 @@ namespace Mitos.Engine.Recovery;
 /// At the start of an engine: adopts the machines whose journals say that they run and which do, and ends and deletes whatever
 /// else an earlier engine left: shells, half-made children, sockets, layers, cgroups.
 /// </summary>
-internal sealed class Recoverer(string engineId, MachineHost host, GenerationStore generations, SandboxStore store, ILogger logger, bool keepUnknown = false)
+internal sealed class Recoverer(MachineHost host, GenerationStore generations, SandboxStore store, ILogger logger, bool keepUnknown = false)
 {
     private readonly Dictionary<string, Generation> _generations = [];
 
@@ -28,6 +26,7 @@ internal sealed class Recoverer(string engineId, MachineHost host, GenerationSto
             logger.LogError("the journal {Path} cannot be read; no machine is ended and no disk layer deleted until it is mended or deleted", path);
             unreadable = true;
         }).OrderBy(record => record.CreatedAt).ToList();
+        RequireOwnVmm(records);
         var alive = new HashSet<string>();
         foreach (var read in records)
         {
@@ -46,10 +45,22 @@ internal sealed class Recoverer(string engineId, MachineHost host, GenerationSto
             generation.Dispose(); // the machines have their own uses
         // What an unreadable record names is unknown: it could be any of what nobody else names.
         if (!unreadable)
-            await EndLeftoversAsync(alive);
+            await host.EndOthersAsync(alive);
         if (!unreadable && !keepUnknown)
             host.Layers.DeleteUnused();
         logger.LogInformation("adopted {Count} of {All} sandboxes", alive.Count, records.Count);
+    }
+
+    // Before anything is touched: a machine of another VMM can be neither adopted nor ended by this driver.
+    private void RequireOwnVmm(List<SandboxRecord> records)
+    {
+        foreach (var record in records.Where(record => record.State == SandboxState.Running))
+        {
+            using var process = HostProcess.TryOpen(record.Machine.Pid, record.Machine.StartTime);
+            var vmm = record.Machine.Generation.Vmm.Split(' ')[0];
+            if (process is not null && vmm != host.Driver.Facts.Name)
+                throw new SandboxException(ErrorCode.FailedPrecondition, $"The sandbox '{record.Id}' runs under {vmm}, and this engine was to use {host.Driver.Facts.Name}.", $"Start it with `--vmm {vmm}`; remove its sandboxes there before you change the VMM.");
+        }
     }
 
     private SandboxRecord TakeName(SandboxRecord record)
@@ -98,49 +109,5 @@ internal sealed class Recoverer(string engineId, MachineHost host, GenerationSto
         if (record.State == SandboxState.Running)
             record = record with { State = SandboxState.Stopped, StoppedAt = DateTimeOffset.UtcNow, StopReason = "its machine ended while no engine ran" };
         store.Add(new Sandbox(record, null, null));
-    }
-
-    private async Task EndLeftoversAsync(HashSet<string> alive)
-    {
-        Directory.CreateDirectory(host.RunRoot);
-        var ids = Directory.EnumerateDirectories(host.RunRoot).Select(Path.GetFileName).OfType<string>().ToHashSet();
-        foreach (var root in host.Cgroups.Roots.Select(root => Path.Combine(root, "mitos", engineId)).Where(Directory.Exists))
-            ids.UnionWith(Directory.EnumerateDirectories(root).Select(Path.GetFileName).OfType<string>());
-        foreach (var id in ids.Except(alive))
-        {
-            var group = Cgroup.Open(host.Cgroups, host.GroupName(id));
-            foreach (var pid in group.Processes().Concat(ReadPid(id)).Distinct())
-            {
-                if (!IsOurs(pid, id) || HostProcess.TryOpenAny(pid) is not { } process)
-                    continue;
-                process.Kill();
-                await process.Exited.WaitAsync(TimeSpan.FromSeconds(10)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                process.Dispose();
-            }
-            for (var i = 0; i < 100 && !group.TryRemove(); i++)
-                await Task.Delay(1);
-            if (Directory.Exists(host.RunDirectoryOf(id)))
-                Directory.Delete(host.RunDirectoryOf(id), recursive: true);
-        }
-    }
-
-    private IEnumerable<int> ReadPid(string vmmId)
-    {
-        var path = MachineHost.PidPath(host.RunDirectoryOf(vmmId));
-        if (File.Exists(path) && int.TryParse(File.ReadAllText(path), CultureInfo.InvariantCulture, out var pid))
-            yield return pid;
-    }
-
-    // Every VMM has its id among its arguments: a recycled pid does not have that.
-    private static bool IsOurs(int pid, string vmmId)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{pid}/cmdline").Split('\0').Contains(vmmId);
-        }
-        catch (IOException)
-        {
-            return false;
-        }
     }
 }

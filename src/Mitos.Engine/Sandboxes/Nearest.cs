@@ -6,7 +6,7 @@ public static class Nearest
     /// <summary>A sentence naming the nearest of <paramref name="known"/>; null when none is near.</summary>
     public static string? Suggest(string text, IEnumerable<string> known)
     {
-        var (best, distance) = known.Select(candidate => (candidate, Distance(text, candidate))).OrderBy(pair => pair.Item2).FirstOrDefault();
+        var (best, distance) = known.Select(candidate => (candidate, Distance(text, candidate))).OrderBy(pair => pair.Item2).ThenBy(pair => pair.candidate, StringComparer.Ordinal).FirstOrDefault();
         return best is not null && distance <= Math.Max(2, text.Length / 3) ? $"Did you mean '{best}'?" : null;
     }
 

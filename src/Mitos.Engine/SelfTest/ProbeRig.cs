@@ -1,9 +1,11 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
+using System.Text;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Forks;
 using Mitos.Engine.Generations;
+using Mitos.Engine.Hosts;
 using Mitos.Engine.Machines;
+using Mitos.Engine.Recovery;
 using Mitos.Engine.Vmm;
 using Mitos.Linux;
 using Mitos.Linux.Cgroups;
@@ -39,17 +41,17 @@ public sealed class ProbeRig : IAsyncDisposable
     internal ShellPool Shells { get; }
 
     /// <summary>Boots the probe and freezes it into a generation.</summary>
-    /// <param name="makeDriver">The driver, given the disks.</param>
-    /// <param name="options">Its state and run directories are used and removed.</param>
+    /// <param name="vmm">What to test.</param>
+    /// <param name="options">Its state and run directories are used and removed, with what a rig that was killed left in them.</param>
     /// <param name="shape">Of the machines.</param>
     /// <param name="cancellationToken">Ends the waiting for the guest.</param>
     /// <exception cref="Errors.VmmException">The VMM does not start.</exception>
-    public static async Task<ProbeRig> StartAsync(Func<LayerStore, IVmmDriver> makeDriver, EngineOptions options, MachineShape shape, CancellationToken cancellationToken)
+    public static async Task<ProbeRig> StartAsync(VmmCandidate vmm, EngineOptions options, MachineShape shape, CancellationToken cancellationToken)
     {
+        await RemoveLeftoversAsync(options);
         Directory.CreateDirectory(options.StateDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var layers = new LayerStore(Path.Combine(options.StateDirectory, "layers"));
-        var id = "probe-" + RandomNumberGenerator.GetHexString(6, lowercase: true);
-        var rig = new ProbeRig(options.StateDirectory, options.RunDirectory, new MachineHost(options, id, makeDriver(layers), layers, CgroupHierarchy.Probe()));
+        var layers = await vmm.OpenLayersAsync(options.StateDirectory, cancellationToken);
+        var rig = new ProbeRig(options.StateDirectory, options.RunDirectory, new MachineHost(options, EngineIdOf(options), vmm.Make(layers), layers, CgroupHierarchy.Probe()));
         try
         {
             await rig.BootAsync(shape, cancellationToken);
@@ -60,6 +62,15 @@ public sealed class ProbeRig : IAsyncDisposable
             await rig.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Ends and removes what a rig that was killed left.</summary>
+    public static async Task RemoveLeftoversAsync(EngineOptions options)
+    {
+        await Leftovers.EndAsync(MachineHost.RunRootOf(options), EngineIdOf(options), CgroupHierarchy.Probe(), new HashSet<string>());
+        await RemoveAsync(options.StateDirectory);
+        if (Directory.Exists(options.RunDirectory))
+            Directory.Delete(options.RunDirectory, recursive: true);
     }
 
     /// <summary>A machine of the generation itself.</summary>
@@ -83,10 +94,19 @@ public sealed class ProbeRig : IAsyncDisposable
     {
         await Shells.DisposeAsync();
         Generation?.Dispose();
-        Directory.Delete(_directory, recursive: true);
+        await RemoveAsync(_directory);
         if (Directory.Exists(_runDirectory))
             Directory.Delete(_runDirectory, recursive: true);
         Host.RemoveCgroups();
+    }
+
+    // The same name each time, so that what was left behind is found.
+    private static string EngineIdOf(EngineOptions options) => "test-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(options.RunDirectory)))[..8];
+
+    private static async Task RemoveAsync(string directory)
+    {
+        if (Directory.Exists(directory) && await ReflinkVolume.TryCloseAsync(directory))
+            Directory.Delete(directory, recursive: true);
     }
 
     private async Task<ProbeMachine> BirthAsync(Capture capture, CancellationToken cancellationToken)
@@ -109,12 +129,13 @@ public sealed class ProbeRig : IAsyncDisposable
         await using (var empty = new FileStream(disk, FileMode.CreateNew))
             empty.SetLength(shape.DiskBytes);
         File.SetUnixFileMode(disk, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        var image = await Task.Run(() => Host.Driver.PlaceImage(disk), cancellationToken);
         var memory = MemoryFile.Create("probe", shape.MemoryBytes);
         try
         {
             byte[] state;
             DiskStack frozen;
-            await using (var machine = await Task.Run(() => Host.StartBooting(shape, memory, new DiskStack(disk, []), new BootSource(ProbeImage.Path, "", ""), network: false), cancellationToken))
+            await using (var machine = await Task.Run(() => Host.StartBooting(shape, memory, new DiskStack(image, []), new BootSource(ProbeImage.Path, "", ""), network: false), cancellationToken))
             {
                 await using (var probe = await ProbeClient.ConnectAsync(machine.Vmm.ConnectAgentAsync, cancellationToken))
                     await probe.IdentifyAsync(cancellationToken);
@@ -125,7 +146,7 @@ public sealed class ProbeRig : IAsyncDisposable
             memory.Seal();
             Generation = new Generation(new GenerationRecord
             {
-                Id = "probe", Shape = shape, BaseImage = disk, Layers = frozen.Frozen.Select(layer => layer.ToString()).ToList(),
+                Id = "probe", Shape = shape, BaseImage = image, Layers = frozen.Frozen.Select(layer => layer.ToString()).ToList(),
                 Vmm = Host.Driver.Facts.Fingerprint, Persistent = false,
             }, memory, state, Host.Layers);
             Host.Layers.Release(frozen.Frozen);

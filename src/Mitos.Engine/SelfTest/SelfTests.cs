@@ -1,8 +1,7 @@
 using System.Globalization;
-using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
+using Mitos.Engine.Hosts;
 using Mitos.Engine.Machines;
-using Mitos.Engine.Vmm;
 using Mitos.Probe;
 
 namespace Mitos.Engine.SelfTest;
@@ -34,18 +33,18 @@ public static class SelfTests
         };
 
     /// <summary>Runs all, one after the other, on machines of their own.</summary>
-    /// <param name="makeDriver">The driver, given the disks.</param>
+    /// <param name="vmm">What to test.</param>
     /// <param name="options">Directories of its own, which are removed.</param>
     /// <param name="size">How much.</param>
     /// <param name="report">Gets each result as it comes.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>Whether all passed.</returns>
     public static async Task<bool> RunAsync(
-        Func<LayerStore, IVmmDriver> makeDriver, EngineOptions options, SelfTestSize size, Action<SelfTestResult> report, CancellationToken cancellationToken)
+        VmmCandidate vmm, EngineOptions options, SelfTestSize size, Action<SelfTestResult> report, CancellationToken cancellationToken)
     {
         const string Boots = "the VMM boots a guest and saves it";
         var started = System.Diagnostics.Stopwatch.GetTimestamp();
-        var rig = await TryAsync(Boots, () => ProbeRig.StartAsync(makeDriver, options, Shape, cancellationToken), report);
+        var rig = await TryAsync(Boots, () => ProbeRig.StartAsync(vmm, options, Shape, cancellationToken), report);
         if (rig is null)
             return false;
         await using var ended = rig;

@@ -1,5 +1,8 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.RegularExpressions;
 using Mitos.Engine.Errors;
+using Mitos.Engine.Vmm;
 
 namespace Mitos.Engine.Templates;
 
@@ -16,13 +19,18 @@ internal sealed partial class KernelPackage(string cacheDirectory)
         "crc16", "mbcache", "crc32c_generic", "jbd2", "ext4", "overlay",
     ];
 
+    // Only where the agent is reached by it: each costs every fork a little.
+    private static readonly string[] VsockModules = ["vsock", "vmw_vsock_virtio_transport_common", "vmw_vsock_virtio_transport"];
+
+    // The names are part of the key: an older cache lacks what is new here.
+    private static readonly string ModulesKey = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Join(' ', Modules.Concat(VsockModules)))))[..4];
+
     /// <summary>Finds the kernel in the cache, or fetches it.</summary>
-    /// <returns>Path of the ELF, paths of the modules in order, and the package's name and version.</returns>
     /// <exception cref="SandboxException">FailedPrecondition: the package cannot be had.</exception>
     public async Task<Kernel> GetAsync(Action<string> line, CancellationToken cancellationToken)
     {
         var package = await FindPackageAsync(line, cancellationToken);
-        var final = Path.Combine(cacheDirectory, "kernel-" + package.Replace('=', '-').Replace(':', '-'));
+        var final = Path.Combine(cacheDirectory, $"kernel-{package.Replace('=', '-').Replace(':', '-')}-{ModulesKey}");
         if (!Directory.Exists(final))
         {
             var draft = final + $".draft-{Environment.ProcessId}";
@@ -38,7 +46,9 @@ internal sealed partial class KernelPackage(string cacheDirectory)
                 throw;
             }
         }
-        return new Kernel(Path.Combine(final, "vmlinux"), Modules.Select(name => Path.Combine(final, "modules", name + ".ko")).Where(File.Exists).ToList(), package);
+        return new Kernel(Path.Combine(final, "vmlinux"), PathsOf(Modules), PathsOf(VsockModules), package);
+
+        List<string> PathsOf(string[] names) => names.Select(name => Path.Combine(final, "modules", name + ".ko")).Where(File.Exists).ToList();
     }
 
     private static async Task<string> FindPackageAsync(Action<string> line, CancellationToken cancellationToken)
@@ -65,7 +75,7 @@ internal sealed partial class KernelPackage(string cacheDirectory)
         Directory.CreateDirectory(Path.Combine(directory, "modules"));
         foreach (var path in Directory.EnumerateFiles(unpacked, "*.ko", SearchOption.AllDirectories))
         {
-            if (Modules.Contains(Path.GetFileNameWithoutExtension(path)))
+            if (Modules.Concat(VsockModules).Contains(Path.GetFileNameWithoutExtension(path)))
                 File.Copy(path, Path.Combine(directory, "modules", Path.GetFileName(path)));
         }
         Directory.Delete(unpacked, recursive: true);
@@ -89,4 +99,11 @@ internal sealed partial class KernelPackage(string cacheDirectory)
 }
 
 /// <summary>A kernel that machines boot.</summary>
-internal sealed record Kernel(string Image, IReadOnlyList<string> Modules, string Package);
+/// <param name="Image">Path of the ELF.</param>
+/// <param name="Modules">Paths of the modules that every machine loads, in order.</param>
+/// <param name="VsockModules">Paths of those that vsock needs beside them.</param>
+/// <param name="Package">Name and version.</param>
+internal sealed record Kernel(string Image, IReadOnlyList<string> Modules, IReadOnlyList<string> VsockModules, string Package)
+{
+    public IEnumerable<string> ModulesFor(AgentTransport transport) => transport == AgentTransport.Vsock ? Modules.Concat(VsockModules) : Modules;
+}

@@ -143,11 +143,11 @@ internal sealed class TemplateService(
         using var memory = MemoryFile.Create("boot", shape.MemoryBytes);
         try
         {
-            Initramfs.Write(initramfs, agent, kernel.Modules);
+            Initramfs.Write(initramfs, agent, [.. kernel.ModulesFor(host.Driver.Facts.Agent)]);
             File.SetUnixFileMode(initramfs, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
             Report("boot", 3, "booting it once");
             var source = new BootSource(kernel.Image, initramfs, "mitos.root=/dev/vda");
-            await using var machine = await Task.Run(() => host.StartBooting(shape, memory, new DiskStack(rootfs, []), source, network: false), cancellationToken);
+            await using var machine = await Task.Run(() => host.StartBooting(shape, memory, new DiskStack(host.Driver.PlaceImage(rootfs), []), source, network: false), cancellationToken);
             await using var client = MachineAgent.Open(machine, $"template '{name}'");
             await AwaitAgentAsync(client, machine, cancellationToken);
             Report("warm", 4, "running what sandboxes run first, so that it is in memory that all share");

@@ -15,6 +15,11 @@ public interface IVmmDriver
     /// <summary>What was found on this host.</summary>
     VmmFacts Facts { get; }
 
+    /// <summary>Where machines take a disk image from that many are to be made of. May copy it, once; call it outside of anything timed.</summary>
+    /// <param name="image">Path of a raw image that never changes.</param>
+    /// <exception cref="IOException">The host's disk is full, for example.</exception>
+    string PlaceImage(string image);
+
     /// <summary>Makes the file of a layer that nothing was written to.</summary>
     /// <param name="path">Must not exist.</param>
     /// <param name="diskBytes">Size of the disk as the guest sees it.</param>
@@ -39,8 +44,27 @@ public interface IVmmDriver
 public sealed record VmmFacts(string Name, string Version, string Binary, string Accelerator, string AcceleratorReason)
 {
     /// <summary>What a generation records, and must be equal where it is loaded.</summary>
-    public string Fingerprint => $"{Name} {Version} {Accelerator} {DeviceModel}";
+    public string Fingerprint => HostKey.Length == 0 ? $"{Name} {Version} {Accelerator} {DeviceModel}" : $"{Name} {Version} {Accelerator} {DeviceModel} on {HostKey}";
+
+    /// <summary>Processor and kernel, where a device state depends on them: with hardware virtualisation. Else empty.</summary>
+    public string HostKey { get; init; } = "";
+
+    /// <summary>Which of its ways to save a device state is used; empty where there is one.</summary>
+    public string Method { get; init; } = "";
 
     /// <summary>Changes whenever the driver presents a guest with other devices: a device state fits only the devices it was saved with.</summary>
     public string DeviceModel { get; init; } = "";
+
+    /// <summary>How hosts reach the agent in its guests.</summary>
+    public AgentTransport Agent { get; init; }
+}
+
+/// <summary>A way to the guest's agent.</summary>
+public enum AgentTransport
+{
+    /// <summary>A virtio-serial port.</summary>
+    Serial,
+
+    /// <summary>vsock.</summary>
+    Vsock,
 }

@@ -12,9 +12,8 @@ internal sealed unsafe class SerialPort : ITransport
     private readonly int _fd;
     private readonly byte[] _buffer = new byte[32 << 10];
 
-    public SerialPort(EventLoop loop)
+    public SerialPort(EventLoop loop, string path)
     {
-        var path = Find() ?? throw new InvalidOperationException("no virtio-serial port named mitos.agent");
         _fd = Libc.Open(path, 2 | 0x800 | 0x80000, 0); // O_RDWR | O_NONBLOCK | O_CLOEXEC
         if (_fd < 0)
             throw AgentError.FromLastError(path);
@@ -54,7 +53,8 @@ internal sealed unsafe class SerialPort : ITransport
             Writable?.Invoke();
     }
 
-    private static string? Find()
+    /// <summary>Its path; null in a machine without one.</summary>
+    public static string? Find()
     {
         const string Ports = "/sys/class/virtio-ports";
         if (!Directory.Exists(Ports))

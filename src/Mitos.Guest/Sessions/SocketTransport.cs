@@ -1,27 +1,50 @@
+using System.Buffers.Binary;
 using System.Text;
 using Mitos.Guest.Loop;
 using Mitos.Guest.Native;
 
 namespace Mitos.Guest.Sessions;
 
-/// <summary>A listening unix socket, one client at a time: how the agent runs as an ordinary process in tests.</summary>
+/// <summary>
+/// A listening socket, one client at a time. vsock: machines whose VMM has no virtio-serial (Firecracker); each snapshot resets the
+/// client's stream and leaves the listener, so that a host connects anew. Unix: the agent as an ordinary process, in tests.
+/// </summary>
 internal sealed unsafe class SocketTransport : ITransport
 {
+    private const int UnixFamily = 1, VsockFamily = 40;
     private readonly EventLoop _loop;
     private readonly int _listener;
     private readonly byte[] _buffer = new byte[32 << 10];
     private int _fd = -1;
 
-    public SocketTransport(EventLoop loop, string path)
+    private SocketTransport(EventLoop loop, int family, ReadOnlySpan<byte> address, string subject)
     {
         _loop = loop;
-        _listener = Libc.Socket(1, 1 | 0x80000 | 0x800, 0);
-        var address = stackalloc byte[110];
-        *(ushort*)address = 1;
-        var length = Encoding.UTF8.GetBytes(path, new Span<byte>(address + 2, 107));
-        if (Libc.Bind(_listener, address, (uint)(3 + length)) != 0 || Libc.Listen(_listener, 4) != 0)
-            throw AgentError.FromLastError(path);
+        _listener = Libc.Socket(family, 1 | 0x80000 | 0x800, 0); // SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
+        if (_listener < 0)
+            throw AgentError.FromLastError(subject);
+        fixed (byte* bytes = address)
+        {
+            if (Libc.Bind(_listener, bytes, (uint)address.Length) != 0 || Libc.Listen(_listener, 4) != 0)
+                throw AgentError.FromLastError(subject);
+        }
         loop.Add(_listener, EventLoop.In, _ => Accept());
+    }
+
+    /// <param name="loop">Runs it.</param>
+    /// <param name="path">Must not exist; at most 107 bytes.</param>
+    public static SocketTransport ListenUnix(EventLoop loop, string path) =>
+        new(loop, UnixFamily, [UnixFamily, 0, .. Encoding.UTF8.GetBytes(path), 0], path);
+
+    /// <param name="loop">Runs it.</param>
+    /// <param name="port">Of any context (VMADDR_CID_ANY); see vsock(7).</param>
+    public static SocketTransport ListenVsock(EventLoop loop, uint port)
+    {
+        Span<byte> address = stackalloc byte[16]; // sockaddr_vm: family, reserved, port, cid, flags
+        BinaryPrimitives.WriteUInt16LittleEndian(address, VsockFamily);
+        BinaryPrimitives.WriteUInt32LittleEndian(address[4..], port);
+        BinaryPrimitives.WriteUInt32LittleEndian(address[8..], uint.MaxValue);
+        return new SocketTransport(loop, VsockFamily, address, $"vsock port {port}");
     }
 
     public Action<ReadOnlySpan<byte>>? Received { get; set; }

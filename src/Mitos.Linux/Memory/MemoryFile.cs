@@ -72,6 +72,14 @@ public sealed class MemoryFile : IDisposable
         return new MemoryFile(handle, Libc.Lseek(handle, 0, SEEK_END));
     }
 
+    /// <summary>Zero bytes throughout again, which take no memory. Not of a sealed file.</summary>
+    /// <exception cref="LinuxException">EPERM: it is sealed.</exception>
+    public void Clear()
+    {
+        if (Libc.Ftruncate(Descriptor, 0) != 0 || Libc.Ftruncate(Descriptor, Length) != 0)
+            throw LinuxException.FromLastError("ftruncate", $"memory file of {Length >> 20} MiB");
+    }
+
     /// <summary>Forbids every further change, for everybody and for ever.</summary>
     /// <exception cref="LinuxException">EBUSY while a writable shared mapping exists.</exception>
     public void Seal()

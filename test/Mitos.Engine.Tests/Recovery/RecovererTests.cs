@@ -136,7 +136,7 @@ public sealed class RecovererTests : IDisposable
 
     public void Dispose() => _scratch.Dispose();
 
-    private Task RecoverAsync() => new Recoverer("feedbeef", _host, new GenerationStore(_scratch["state/generations"], _layers), _store, _log)
+    private Task RecoverAsync() => new Recoverer(_host, new GenerationStore(_scratch["state/generations"], _layers), _store, _log)
         .RunAsync((_, _) => Assert.Fail("there is no machine to adopt"));
 
     private void Write(SandboxRecord record) => Journal.Write(_scratch[$"state/sandboxes/{record.Id}.json"], record, EngineJson.Default.SandboxRecord);

@@ -36,7 +36,7 @@ public sealed class SandboxStoreTests : IDisposable
 
     [Theory]
     [InlineData("", "`mitos ls`")]
-    [InlineData("iabcd", "Did you mean 'iabd0'?")] // a name as near as any
+    [InlineData("iabcd", "Did you mean 'iab'?")] // of names as near, the first
     [InlineData("wbe", "Did you mean 'web'?")]
     [InlineData("iabc000000000001", "Did you mean 'iabc000000000000'?")]
     [InlineData("something quite different", "`mitos ls`")]

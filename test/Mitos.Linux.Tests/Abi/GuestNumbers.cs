@@ -23,6 +23,7 @@ internal static class GuestNumbers
         .. Of("Watches/WatchedDirectories.cs",
             ["Mask=IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_EXCL_UNLINK"]),
         .. Of("Ports/PortConnector.cs", ["Inet=AF_INET", "Inet6=AF_INET6"]),
+        .. Of("Sessions/SocketTransport.cs", ["UnixFamily=AF_UNIX", "VsockFamily=AF_VSOCK"]),
         .. Of("Loop/EventLoop.cs", ["In=EPOLLIN", "Out=EPOLLOUT", "Error=EPOLLERR", "HangUp=EPOLLHUP", "EdgeTriggered=(unsigned)EPOLLET"]),
     ];
 
@@ -62,8 +63,10 @@ internal static class GuestNumbers
         (Guest + "Ports/PortConnector.cs", "(address[4], address[7])", 4, "offsetof(struct sockaddr_in, sin_addr)"),
         (Guest + "Ports/PortConnector.cs", "address[23] = 1", 23, "offsetof(struct sockaddr_in6, sin6_addr) + 15"),
         (Guest + "Ports/PortEndpoint.cs", "stackalloc int[2] { 1, 0 }", 2 * 4, "sizeof(struct linger)"),
-        (Guest + "Sessions/SocketTransport.cs", "stackalloc byte[110]", 110, "sizeof(struct sockaddr_un)"),
-        (Guest + "Sessions/SocketTransport.cs", "address + 2, 107", 2, "offsetof(struct sockaddr_un, sun_path)"),
+        (Guest + "Sessions/SocketTransport.cs", "[UnixFamily, 0, .. ", 2, "offsetof(struct sockaddr_un, sun_path)"),
+        (Guest + "Sessions/SocketTransport.cs", "stackalloc byte[16]", 16, "sizeof(struct sockaddr_vm)"),
+        (Guest + "Sessions/SocketTransport.cs", "(address[4..], port)", 4, "offsetof(struct sockaddr_vm, svm_port)"),
+        (Guest + "Sessions/SocketTransport.cs", "(address[8..], uint.MaxValue)", 8, "offsetof(struct sockaddr_vm, svm_cid)"),
         (Guest + "Watches/WatchTable.cs", "rest.Slice(16", 16, "sizeof(struct inotify_event)"),
         (Guest + "Watches/WatchTable.cs", "fields[1], fields[2]", 1 * 4, "offsetof(struct inotify_event, mask)"),
         (Guest + "Watches/WatchTable.cs", "fields[1], fields[2]", 2 * 4, "offsetof(struct inotify_event, cookie)"),

@@ -27,6 +27,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <linux/vm_sockets.h>
 #include <sys/wait.h>
 #include <linux/fs.h> // with linux/mount.h; sys/mount.h of glibc 2.36 cannot stand beside it
 #include <linux/random.h>

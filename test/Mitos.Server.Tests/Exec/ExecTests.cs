@@ -77,7 +77,7 @@ public sealed class ExecTests(ServerFixture server)
         await server.AwaitProcessAsync(id, process => process.Argv.Contains("86401") && process.ExitCode is null);
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
-        await server.AwaitProcessAsync(id, process => process.Argv.Contains("86401") && process.Signal == 9);
+        await server.AwaitNoProcessAsync(id, process => process.Argv.Contains("86401") && process.ExitCode is null);
     }
 
     [Fact]

@@ -4,7 +4,7 @@ using System.Text;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
-using Mitos.Engine.Machines;
+using Mitos.Engine.Templates;
 using Mitos.Linux;
 using Mitos.Linux.Files;
 using Mitos.Linux.Memory;
@@ -15,8 +15,9 @@ namespace Mitos.Engine.Vmm.Firecracker;
 /// <summary>Stock Firecracker on KVM. Facts, versions and traps: docs/vmm-firecracker.md.</summary>
 /// <param name="facts">The binary, and what it is.</param>
 /// <param name="version">Its version.</param>
+/// <param name="save">How it saves.</param>
 /// <param name="layers">Disks; on a file system with reflinks.</param>
-public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version, LayerStore layers) : IVmmDriver
+public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version, FirecrackerSave save, LayerStore layers) : IVmmDriver
 {
     /// <summary>The process's working directory, in its run directory: its own, for it makes its sockets there.</summary>
     internal const string Home = "home";
@@ -24,6 +25,26 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(10);
 
     public VmmFacts Facts { get; } = facts;
+
+    /// <summary>In the directory of the layers, for blocks are shared within one file system.</summary>
+    public string PlaceImage(string image)
+    {
+        var placed = Path.Combine(layers.ImageDirectory, Path.GetFileName(image));
+        if (File.Exists(placed))
+            return placed;
+        var draft = placed + ".new";
+        try
+        {
+            HostTool.RunAsync("cp", ["--reflink=auto", "--sparse=always", image, draft], null, CancellationToken.None).GetAwaiter().GetResult();
+            File.SetUnixFileMode(draft, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+            File.Move(draft, placed, overwrite: true);
+            return placed;
+        }
+        finally
+        {
+            File.Delete(draft);
+        }
+    }
 
     public void CreateLayer(string path, long diskBytes)
     {
@@ -40,22 +61,14 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
         var home = Path.Combine(spec.RunDirectory, Home);
         Directory.CreateDirectory(home);
         FileOwner.Set(home, spec.UserId);
-        var state = MemoryFile.Create("device-state", 0);
-        try
-        {
-            return spec.Boot is null ? StartShell(spec, state) : Boot(spec, state);
-        }
-        catch
-        {
-            state.Dispose();
-            throw;
-        }
+        return spec.Boot is null ? StartShell(spec) : Boot(spec);
     }
 
     public IVmm Adopt(VmmSpec spec, HostProcess process)
     {
         var api = new FirecrackerApi(ApiOf(spec), spec.Id, () => !process.HasExited, Deadline.In(StartLimit));
-        return new FirecrackerMachine(spec, process, api, MemoryFile.Reopen(process.Id, FirecrackerRequests.StateDescriptor), layers);
+        return new FirecrackerMachine(spec, process, api, MemoryFile.Reopen(process.Id, FirecrackerRequests.StateDescriptor),
+            save == FirecrackerSave.Diff ? MemoryFile.Reopen(process.Id, FirecrackerRequests.ScratchDescriptor) : null, layers);
     }
 
     /// <summary>The file that has all of a stack's content.</summary>
@@ -63,16 +76,24 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
 
     internal static string ConsoleOf(VmmSpec spec) => Path.Combine(spec.RunDirectory, "console");
 
-    private FirecrackerMachine StartShell(VmmSpec spec, MemoryFile state)
+    private FirecrackerMachine StartShell(VmmSpec spec)
     {
-        var machine = Launch(spec, state, out _);
-        machine.SetDisk(spec.Disk, Deadline.In(StartLimit));
-        return machine;
+        var machine = Launch(spec, out _);
+        try
+        {
+            machine.SetDisk(spec.Disk, Deadline.In(StartLimit));
+            return machine;
+        }
+        catch
+        {
+            machine.Dispose();
+            throw;
+        }
     }
 
-    private FirecrackerMachine Boot(VmmSpec spec, MemoryFile state)
+    private FirecrackerMachine Boot(VmmSpec spec)
     {
-        var machine = Launch(spec, state, out var api);
+        var machine = Launch(spec, out var api);
         try
         {
             var deadline = Deadline.In(StartLimit);
@@ -92,17 +113,19 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
         }
     }
 
-    private FirecrackerMachine Launch(VmmSpec spec, MemoryFile state, out FirecrackerApi api)
+    private FirecrackerMachine Launch(VmmSpec spec, out FirecrackerApi api)
     {
         var open = new List<SafeHandle>();
         HostProcess? process = null;
+        var state = MemoryFile.Create("device-state", 0);
+        var scratch = save == FirecrackerSave.Diff ? MemoryFile.Create("diff", spec.Shape.MemoryBytes) : null;
         try
         {
             var none = Keep(FileDescriptors.OpenReadWrite("/dev/null"));
             // What a boot prints is bounded by its time; a sandbox's console is not, and goes nowhere.
             var messages = spec.Boot is null ? none : Keep(File.OpenHandle(ConsoleOf(spec), FileMode.Create, FileAccess.Write));
             var errors = Keep(File.OpenHandle(MessagesOf(spec), FileMode.Create, FileAccess.Write));
-            List<int> descriptors = [none, messages, errors, spec.Memory.Descriptor, state.Descriptor, Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer)))];
+            List<int> descriptors = [none, messages, errors, spec.Memory.Descriptor, state.Descriptor, Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer))), scratch?.Descriptor ?? none];
             if (spec.Boot is { } boot)
                 descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
             if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
@@ -121,21 +144,29 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             });
             var started = process;
             api = new FirecrackerApi(ApiOf(spec), spec.Id, () => !started.HasExited, Deadline.In(StartLimit));
-            return new FirecrackerMachine(spec, process, api, state, layers);
+            return new FirecrackerMachine(spec, process, api, state, scratch, layers);
         }
         catch (Exception e) when (process is not null)
         {
             process.Kill();
             process.Dispose();
+            Forget();
             throw new VmmException($"Firecracker {spec.Id} did not start: {WordsOf(spec, e.Message)}", e);
         }
         catch (LinuxException e)
         {
+            Forget();
             throw new VmmException($"Firecracker {spec.Id} could not be started: {e.Message}", e);
         }
         finally
         {
             open.ForEach(handle => handle.Dispose());
+        }
+
+        void Forget()
+        {
+            state.Dispose();
+            scratch?.Dispose();
         }
 
         int Keep(SafeFileHandle handle)

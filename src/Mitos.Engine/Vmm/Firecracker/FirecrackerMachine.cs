@@ -8,6 +8,7 @@ using Mitos.Linux;
 using Mitos.Linux.Files;
 using Mitos.Linux.Memory;
 using Mitos.Linux.Processes;
+using Mitos.Protocol.Messages;
 
 namespace Mitos.Engine.Vmm.Firecracker;
 
@@ -20,13 +21,20 @@ internal sealed class FirecrackerMachine : IVmm
     private readonly LayerStore _layers;
     private readonly VmmSpec _spec;
     private readonly MemoryFile _state;
+    private readonly MemoryFile? _scratch;
     private readonly string _agentSocket;
     private IReadOnlyList<GuestMemoryRegion> _memory = [];
     private (LayerId Active, LayerId Next, SafeFileHandle Source, SafeFileHandle Target)? _freeze;
 
-    public FirecrackerMachine(VmmSpec spec, HostProcess process, FirecrackerApi api, MemoryFile state, LayerStore layers)
+    /// <param name="spec">What it is.</param>
+    /// <param name="process">The process.</param>
+    /// <param name="api">Its API.</param>
+    /// <param name="state">Takes its states.</param>
+    /// <param name="scratch">Takes the memory of Diff snapshots; null: states are saved alone.</param>
+    /// <param name="layers">Its disks.</param>
+    public FirecrackerMachine(VmmSpec spec, HostProcess process, FirecrackerApi api, MemoryFile state, MemoryFile? scratch, LayerStore layers)
     {
-        (_spec, Process, _api, _state, _layers) = (spec, process, api, state, layers);
+        (_spec, Process, _api, _state, _scratch, _layers) = (spec, process, api, state, scratch, layers);
         _agentSocket = Path.Combine(spec.RunDirectory, FirecrackerDriver.Home, FirecrackerRequests.AgentSocket);
     }
 
@@ -50,6 +58,11 @@ internal sealed class FirecrackerMachine : IVmm
             _api.Call(FirecrackerRequests.SaveAll, deadline);
             return;
         }
+        if (_scratch is not null)
+        {
+            _api.Call(FirecrackerRequests.SaveDiff, deadline);
+            return;
+        }
         var (status, body) = _api.Exchange(FirecrackerRequests.SaveState, deadline);
         if (status != 400 || !FirecrackerApi.FaultOf(body).Contains(StateSaved, StringComparison.Ordinal))
             throw new VmmException($"Firecracker {Id} did not save its state: status {status}, {FirecrackerApi.FaultOf(body)}");
@@ -62,6 +75,7 @@ internal sealed class FirecrackerMachine : IVmm
             throw new VmmException($"Firecracker {Id} saved a device state of {length} bytes; this binary may write it in another order: `mitos doctor --self-test`.");
         var state = new byte[length];
         RandomAccess.Read(_state.Handle, state, 0);
+        _scratch?.Clear(); // what it holds is memory that counts, and nobody reads it
         return state;
     }
 
@@ -69,7 +83,7 @@ internal sealed class FirecrackerMachine : IVmm
     {
         RandomAccess.SetLength(_state.Handle, 0);
         RandomAccess.Write(_state.Handle, state.Span, 0);
-        _api.Call(FirecrackerRequests.Load(), deadline);
+        _api.Call(FirecrackerRequests.Load(trackDirtyPages: _scratch is not null), deadline);
         writeMemory(Memory);
     }
 
@@ -129,7 +143,7 @@ internal sealed class FirecrackerMachine : IVmm
         try
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(_agentSocket), cancellationToken);
-            await socket.SendAsync(Encoding.ASCII.GetBytes($"CONNECT {FirecrackerRequests.AgentPort}\n"), cancellationToken);
+            await socket.SendAsync(Encoding.ASCII.GetBytes($"CONNECT {AgentPort.Vsock}\n"), cancellationToken);
             var answer = new byte[1];
             var line = new StringBuilder();
             while (line.Length < 64 && await socket.ReceiveAsync(answer, cancellationToken) == 1 && answer[0] != '\n')
@@ -150,6 +164,7 @@ internal sealed class FirecrackerMachine : IVmm
         CloseFreeze();
         _api.Dispose();
         _state.Dispose();
+        _scratch?.Dispose();
     }
 
     // Guests run with a quiet console; what a boot says is kept for the error that it may end with.

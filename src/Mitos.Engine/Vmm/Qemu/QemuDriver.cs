@@ -66,6 +66,8 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
         }
     }
 
+    public string PlaceImage(string image) => image;
+
     public void CreateLayer(string path, long diskBytes) => Qcow2Image.CreateEmpty(path, diskBytes);
 
     public IVmm Adopt(VmmSpec spec, HostProcess process)
