@@ -31,7 +31,8 @@ public sealed class DriverTests : IDisposable
         }
     }
 
-    public static TheoryData<string> Names => [.. Drivers.Enabled];
+    // The largest ones tell nothing new of a driver when its VMM is a fake.
+    public static TheoryData<string> Real => [.. Drivers.Enabled.Where(name => !name.StartsWith("firecracker-fake", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -44,7 +45,7 @@ public sealed class DriverTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Names))]
+    [MemberData(nameof(Real))]
     public async Task A_thousand_forks_show_no_skew(string driver)
     {
         await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(), SelfTests.Shape, TestContext.Current.CancellationToken);
@@ -52,7 +53,7 @@ public sealed class DriverTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Names))]
+    [MemberData(nameof(Real))]
     public async Task Memory_above_the_hole_is_forked_too(string driver)
     {
         const ulong High = 5UL << 30; // above the hole below 4 GiB
