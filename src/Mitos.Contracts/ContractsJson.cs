@@ -25,6 +25,8 @@ namespace Mitos.Contracts;
 [JsonSerializable(typeof(List<TemplateBody>))]
 [JsonSerializable(typeof(BuildEvent))]
 [JsonSerializable(typeof(HostBody))]
+[JsonSerializable(typeof(SelfTestBody))]
+[JsonSerializable(typeof(List<SelfTestBody>))]
 [JsonSerializable(typeof(HealthBody))]
 [JsonSerializable(typeof(KeyBody))]
 [JsonSerializable(typeof(List<KeyBody>))]

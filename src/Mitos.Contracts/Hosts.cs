@@ -67,3 +67,9 @@ public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, s
 /// <summary>Asks for a key.</summary>
 /// <param name="Name">1 to 100 characters.</param>
 public sealed record CreateKeyRequest(string? Name);
+
+/// <summary>One check of the VMM's self-test.</summary>
+/// <param name="Name">Says what holds when it passes.</param>
+/// <param name="Passed">Whether it does.</param>
+/// <param name="Figure">A figure with its unit; of a failure, what was seen.</param>
+public sealed record SelfTestBody(string Name, bool Passed, string Figure);

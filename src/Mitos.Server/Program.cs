@@ -3,6 +3,7 @@ using Mitos.Contracts;
 using Mitos.Engine;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Hosts;
+using Mitos.Engine.SelfTest;
 using Mitos.Server;
 using Mitos.Server.Accounts;
 using Mitos.Server.Api;
@@ -15,10 +16,13 @@ if (args is ["--help"] or ["-h"])
 try
 {
     var options = ServerOptions.Parse(args);
-    if (options.ProbeHost)
+    switch (options.Task)
     {
-        Console.WriteLine(JsonSerializer.Serialize(HostProbe.Run(options.Engine).ToBody(), ContractsJson.Default.HostBody));
-        return 0;
+        case ServerTask.ProbeHost:
+            Console.WriteLine(JsonSerializer.Serialize(HostProbe.Run(options.Engine).ToBody(), ContractsJson.Default.HostBody));
+            return 0;
+        case ServerTask.SelfTest:
+            return await HostSelfTest.RunAsync(options.Engine, result => Console.WriteLine(JsonSerializer.Serialize(new SelfTestBody(result.Name, result.Passed, result.Figure), ContractsJson.Default.SelfTestBody)), default) ? 0 : 1;
     }
     using var loggers = LoggerFactory.Create(logging => logging.AddSimpleConsole(console => console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "));
     await using var engine = await HostEngine.StartAsync(options.Engine, loggers);

@@ -5,8 +5,8 @@ namespace Mitos.Server;
 /// <summary>Configuration of the daemon: command line over environment over defaults.</summary>
 /// <param name="Engine">The engine's.</param>
 /// <param name="Listen">Loopback address and port of HTTP.</param>
-/// <param name="ProbeHost">Only print what the host can do.</param>
-internal sealed record ServerOptions(EngineOptions Engine, string Listen, bool ProbeHost)
+/// <param name="Task">What to do.</param>
+internal sealed record ServerOptions(EngineOptions Engine, string Listen, ServerTask Task)
 {
     public const string Usage = """
         mitosd: the daemon of Mitos. Usually started by `mitos up`.
@@ -15,9 +15,12 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, bool P
           --cache DIR      kernel and root file systems         MITOS_CACHE      /var/cache/mitos
           --guest-dir DIR  where mitos-guest is                 MITOS_GUEST_DIR  beside mitosd
           --listen A:P     HTTP, loopback only                  MITOS_LISTEN     127.0.0.1:7070
+          --vmm V          auto, firecracker or qemu            MITOS_VMM        auto
           --accel A        auto, kvm or tcg                     MITOS_ACCEL      auto
+          --firecracker P  Firecracker's binary                 MITOS_FIRECRACKER  /usr/local/bin/firecracker
           --warm N         shells kept ready per template       MITOS_WARM       4
           --probe-host     print what this host can do, as JSON, and end
+          --self-test      test whether the VMM forks safely here, a line of JSON for each check, and end
         """;
 
     /// <summary>The unix socket of the local command line.</summary>
@@ -30,9 +33,9 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, bool P
         var values = new Dictionary<string, string>();
         for (var i = 0; i < args.Length; i++)
         {
-            if (args[i] == "--probe-host")
+            if (args[i] is "--probe-host" or "--self-test")
                 values[args[i]] = "";
-            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--accel" or "--warm" && i + 1 < args.Length)
+            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--vmm" or "--accel" or "--firecracker" or "--warm" && i + 1 < args.Length)
                 values[args[i]] = args[++i];
             else
                 throw new ArgumentException($"mitosd does not know '{args[i]}', or its value is missing.");
@@ -44,15 +47,30 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, bool P
             RunDirectory = Path.GetFullPath(Value("--run", "MITOS_RUN", defaults.RunDirectory)),
             CacheDirectory = Path.GetFullPath(Value("--cache", "MITOS_CACHE", defaults.CacheDirectory)),
             GuestDirectory = Path.GetFullPath(Value("--guest-dir", "MITOS_GUEST_DIR", defaults.GuestDirectory)),
+            Vmm = Value("--vmm", "MITOS_VMM", defaults.Vmm),
+            Firecracker = Path.GetFullPath(Value("--firecracker", "MITOS_FIRECRACKER", defaults.Firecracker)),
             Accelerator = Value("--accel", "MITOS_ACCEL", defaults.Accelerator),
             WarmShells = int.TryParse(warm, out var shells) && shells is >= 0 and <= 64 ? shells : throw new ArgumentException($"--warm must be 0 to 64, not '{warm}'."),
         };
         var listen = Value("--listen", "MITOS_LISTEN", "127.0.0.1:7070");
         if (!System.Net.IPEndPoint.TryParse(listen, out var endpoint) || !System.Net.IPAddress.IsLoopback(endpoint.Address) || endpoint.Port == 0)
             throw new ArgumentException($"--listen must be a loopback address with a port, such as 127.0.0.1:7070, not '{listen}'.");
-        return new ServerOptions(engine, listen, values.ContainsKey("--probe-host"));
+        return new ServerOptions(engine, listen, values.ContainsKey("--probe-host") ? ServerTask.ProbeHost : values.ContainsKey("--self-test") ? ServerTask.SelfTest : ServerTask.Serve);
 
         string Value(string option, string variable, string fallback) =>
             values.GetValueOrDefault(option) ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : fallback);
     }
+}
+
+/// <summary>What the program is to do.</summary>
+internal enum ServerTask
+{
+    /// <summary>Serve until it is told to end.</summary>
+    Serve,
+
+    /// <summary>Print what the host can do.</summary>
+    ProbeHost,
+
+    /// <summary>Test whether the VMM forks safely.</summary>
+    SelfTest,
 }

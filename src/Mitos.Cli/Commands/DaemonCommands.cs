@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Mitos.Cli.Processes;
 using Mitos.Cli.Terminal;
+using Mitos.Client;
 using Mitos.Contracts;
 
 namespace Mitos.Cli.Commands;
@@ -13,8 +14,12 @@ internal static class DaemonCommands
     private static Command Up()
     {
         var foreground = new Option<bool>("--foreground") { Description = "Stay, and print the daemon's log here" };
-        return new Command("up", "Start the daemon, and build the template `base` if there is none") { foreground }.Runs(async (client, result, json, cancellationToken) =>
+        var vmm = new VmmOptions();
+        return vmm.AddTo(new Command("up", "Start the daemon, and build the template `base` if there is none") { foreground }).Runs(async (client, result, json, cancellationToken) =>
         {
+            if (vmm.Given(result) && await Daemon.TryHealthAsync(client, cancellationToken) is { } running)
+                throw new MitosException(new ErrorBody(ErrorCodes.Conflict, $"mitosd runs already, as process {running.Pid}, with the VMM that it chose.", "End it first with `mitos down`, then start it with another."));
+            vmm.Apply(result);
             if (result.GetValue(foreground))
                 return await Daemon.RunAsync(client, cancellationToken);
             await Daemon.EnsureUpAsync(client, cancellationToken);

@@ -10,15 +10,23 @@ namespace Mitos.Cli.Commands;
 /// <summary>doctor: what the host can do, what it lacks, and the command that mends it. Needs no daemon.</summary>
 internal static class DoctorCommand
 {
-    public static Command Make() => new Command("doctor", "Say what this host can do, what it lacks, and the command that mends it").RunsAlone(async (_, json, cancellationToken) =>
+    public static Command Make()
     {
-        var host = await Waiting.ShowAsync("checking this host", ProbeAsync(cancellationToken));
-        if (json)
-            Output.Json(host, ContractsJson.Default.HostBody);
-        else
-            Print(host);
-        return host.Checks.Any(check => check.Status == "missing") ? ExitCode.Failed : ExitCode.Ok;
-    });
+        var vmm = new VmmOptions();
+        var selfTest = new Option<bool>("--self-test") { Description = "Test whether the VMM forks safely on this host; a minute or so" };
+        return vmm.AddTo(new Command("doctor", "Say what this host can do, what it lacks, and the command that mends it\n  mitos doctor --self-test --vmm qemu") { selfTest }).RunsAlone(async (result, json, cancellationToken) =>
+        {
+            vmm.Apply(result);
+            if (result.GetValue(selfTest))
+                return await SelfTest.RunAsync(json, cancellationToken);
+            var host = await Waiting.ShowAsync("checking this host", ProbeAsync(cancellationToken));
+            if (json)
+                Output.Json(host, ContractsJson.Default.HostBody);
+            else
+                Print(host);
+            return host.Checks.Any(check => check.Status == "missing") ? ExitCode.Failed : ExitCode.Ok;
+        });
+    }
 
     private static async Task<HostBody> ProbeAsync(CancellationToken cancellationToken)
     {

@@ -24,7 +24,7 @@ internal static class Root
         Command[] commands =
         [
             DemoCommand.Make(), .. DaemonCommands.All(), .. SandboxCommands.All(), ExecCommand.Make(), CopyCommand.Make(), ForkCommand.Make(), TreeCommand.Make(),
-            LogsCommand.Make(), TopCommand.Make(), RemoveCommand.Make(), TemplateCommands.Make(), DoctorCommand.Make(), BenchCommand.Make(), CompletionCommand.Make(),
+            LogsCommand.Make(), TopCommand.Make(), RemoveCommand.Make(), TemplateCommands.Make(), DoctorCommand.Make(), VmmCommands.Make(), BenchCommand.Make(), CompletionCommand.Make(),
         ];
         foreach (var command in commands)
             root.Subcommands.Add(command);

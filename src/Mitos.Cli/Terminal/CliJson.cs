@@ -11,6 +11,7 @@ namespace Mitos.Cli.Terminal;
 [JsonSerializable(typeof(ConsoleBody))]
 [JsonSerializable(typeof(List<UseBody>))]
 [JsonSerializable(typeof(CompletionBody))]
+[JsonSerializable(typeof(InstalledBody))]
 [JsonSerializable(typeof(DemoBody))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
@@ -31,6 +32,9 @@ internal sealed record UseBody(string Id, string? Name, double CpuPercent, Metri
 
 /// <summary>completion: what to give to the shell.</summary>
 internal sealed record CompletionBody(string Shell, string Script);
+
+/// <summary>vmm install: the binary, and the SHA-256 of the archive that it came from.</summary>
+internal sealed record InstalledBody(string Vmm, string Version, string Path, string Sha256);
 
 /// <summary>demo: what was seen.</summary>
 internal sealed record DemoBody(string Source, double WarmUpSeconds, MemoryBody SourceMemory, ForkTimingsBody Fork, List<DemoChildBody> Children);

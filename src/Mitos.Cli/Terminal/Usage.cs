@@ -24,7 +24,8 @@ internal static class Usage
           command cannot be run, 127 when there is none, 141 when its reader has gone
 
         Environment:
-          MITOS_STATE, MITOS_RUN, MITOS_CACHE, MITOS_LISTEN, MITOS_WARM, MITOS_ACCEL
+          MITOS_STATE, MITOS_RUN, MITOS_CACHE, MITOS_LISTEN, MITOS_WARM, MITOS_VMM,
+          MITOS_ACCEL, MITOS_FIRECRACKER
                                      of a daemon started here; docs/operations.md
           MITOS_URL, MITOS_API_KEY   a daemon behind HTTP, instead of this machine's
           NO_COLOR                   no colours
