@@ -19,10 +19,10 @@ internal sealed class Bench : IAsyncDisposable
 
     public ISandboxes Sandboxes => Engine.Sandboxes;
 
-    public static async Task<Bench> StartAsync(string guestDirectory, int warmShells)
+    public static async Task<Bench> StartAsync(EngineOptions vmm, string guestDirectory, int warmShells)
     {
         var id = Guid.NewGuid().ToString("n")[..6];
-        var options = new EngineOptions { StateDirectory = $"/var/tmp/mitos-bench-{id}", RunDirectory = $"/tmp/mb-{id}", GuestDirectory = guestDirectory, WarmShells = warmShells };
+        var options = vmm with { StateDirectory = $"/var/tmp/mitos-bench-{id}", RunDirectory = $"/tmp/mb-{id}", GuestDirectory = guestDirectory, WarmShells = warmShells };
         var engine = await HostEngine.StartAsync(options, NullLoggerFactory.Instance);
         await engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, new Progress<BuildProgress>(), CancellationToken.None);
         return new Bench(options, engine);

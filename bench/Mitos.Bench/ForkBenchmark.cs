@@ -64,7 +64,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
     {
         say("cold boot");
         var boot = new Samples();
-        for (var i = 0; i < (quick ? 1 : 3); i++)
+        for (var i = 0; i < (quick ? 1 : 10); i++)
         {
             var memoryMiB = 520 + i;
             boot.Add(await ColdBoot.RunAsync(bench, memoryMiB));

@@ -2,10 +2,12 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mitos.Bench;
+using Mitos.Engine;
 using Mitos.Engine.Errors;
 
 const string Usage = """
     mitos bench fork [--json FILE] [--quick] [--idle N]   measure forks; N idle forks at once (default 300, 40 when quick)
+                     [--vmm V] [--accel A] [--firecracker PATH]   with which VMM, as `mitos up` (default: auto)
     mitos bench table FILE [README]                        put FILE's figures into README.md
     """;
 try
@@ -34,7 +36,13 @@ static async Task<int> ForkAsync(string[] args)
     var file = Option("--json");
     var idle = int.TryParse(Option("--idle"), out var count) ? count : quick ? 40 : 300;
     var guest = Environment.GetEnvironmentVariable("MITOS_GUEST_DIR") ?? Path.Combine(Environment.GetEnvironmentVariable("MITOS_BIN") ?? AppContext.BaseDirectory, "mitosd");
-    await using var bench = await Bench.StartAsync(guest, warmShells: 4);
+    var defaults = new EngineOptions();
+    var vmm = defaults with
+    {
+        Vmm = Option("--vmm") ?? Variable("MITOS_VMM") ?? defaults.Vmm, Accelerator = Option("--accel") ?? Variable("MITOS_ACCEL") ?? defaults.Accelerator,
+        Firecracker = Path.GetFullPath(Option("--firecracker") ?? Variable("MITOS_FIRECRACKER") ?? defaults.Firecracker),
+    };
+    await using var bench = await Bench.StartAsync(vmm, guest, warmShells: 4);
     var facts = bench.Engine.ProbeHost();
     var started = Stopwatch.StartNew();
     var figures = await new ForkBenchmark(bench, quick, what => Console.Error.WriteLine($"[{started.Elapsed.TotalSeconds,4:F0} s] {what}")).RunAsync(idle);
@@ -54,6 +62,8 @@ static async Task<int> ForkAsync(string[] args)
     else
         File.WriteAllText(file, text + "\n");
     return 0;
+
+    static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 
     string? Option(string name) => Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
 }

@@ -35,6 +35,7 @@ internal static class Table
             Row("… cold boot", "ms", 1, figures["coldBootMs"]),
             Row("create from the template", "ms", 1, figures["createMs"]),
             Row("run /bin/true in a sandbox that has run it before", "ms", 1, figures["execRoundTripMs"]),
+            Row("… of which the guest's own spawn of it", "ms", 1, figures["spawnInsideGuestMs"]),
             Row("private memory of an idle child", "MiB", 1, figures["privateMiB"]),
             Row("VMM memory of an idle child", "MiB", 1, figures["vmmMiB"]),
         };
@@ -45,7 +46,7 @@ internal static class Table
             |---|---|---|
             {string.Join('\n', lines)}
 
-            {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory and {idle?["cpuPercentOfACoreEach"]} % of a core each. Longest stall that a 1 kHz clock in the source saw while it was forked: {Number(figures["maxGapMs"]?["p50"], 1)} ms ({Number(figures["maxGapWithoutForksMs"]?["p50"], 1)} ms without forks).
+            {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory and {(double?)idle?["cpuPercentOfACoreEach"]:F2} % of a core each. Longest stall that a 1 kHz clock in the source saw while it was forked: {Number(figures["maxGapMs"]?["p50"], 1)} ms ({Number(figures["maxGapWithoutForksMs"]?["p50"], 1)} ms without forks).
             Measured {run["date"]} at revision {run["revision"]} on {host["cpuCount"]} x {host["cpuModel"]}, {host["memoryMiB"]} MiB, Linux {host["kernel"]}, {host["vmm"]}, guest of 512 MiB; `mitos bench fork`, raw samples in `{run["file"]}`.
 
             """;

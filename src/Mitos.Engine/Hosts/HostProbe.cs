@@ -27,7 +27,7 @@ public static class HostProbe
             checks.Add(new HostCheck("VMM", CheckStatus.Ok, $"{vmm} {version}, {binary} ({choice.Reason})", ""));
             checks.Add(accelerator == "kvm"
                 ? new HostCheck("accelerator", CheckStatus.Ok, $"kvm: {reason}", "")
-                : new HostCheck("accelerator", CheckStatus.Degraded, $"tcg: {reason}; guests compute 7 to 8 times slower than this host", "Use a host whose KVM runs guests."));
+                : new HostCheck("accelerator", CheckStatus.Degraded, $"tcg: {reason}; guests compute 7 to 8 times slower than this host", KvmAccess.WhyNoLinux()?.Remedy ?? "Leave out --accel tcg."));
         }
         catch (SandboxException e)
         {

@@ -16,8 +16,9 @@ internal static class KvmAccess
         : null;
 
     /// <summary>Why it cannot run a stock Linux guest; null when it can.</summary>
-    public static (string Reason, string Remedy)? WhyNoLinux() => WhyClosed()
-        ?? (HostCpu.HasVirtualization() ? null : ("/dev/kvm is there, but the processor shows neither vmx nor svm: a stock guest would crawl in emulation", "Use a host whose KVM runs guests."));
+    public static (string Reason, string Remedy)? WhyNoLinux() => File.Exists("/dev/kvm") && !HostCpu.HasVirtualization()
+        ? ("/dev/kvm is there, but the processor shows neither vmx nor svm: a stock guest would crawl in emulation", "Use a host whose KVM runs guests.")
+        : WhyClosed();
 
     /// <exception cref="SandboxException">FailedPrecondition: VMMs cannot have it.</exception>
     public static void Require()

@@ -66,7 +66,7 @@ internal static class VmmProbe
             case "tcg":
                 return ("tcg", "asked for");
             case "auto":
-                return KvmAccess.WhyNoLinux() is var (reason, remedy) ? ("tcg", $"{reason}. {remedy}") : ("kvm", "/dev/kvm is there and the processor has vmx or svm");
+                return KvmAccess.WhyNoLinux() is var (reason, _) ? ("tcg", reason) : ("kvm", "/dev/kvm is there and the processor has vmx or svm");
             default:
                 throw SandboxException.Invalid($"There is no accelerator '{accelerator}'.", "Use auto, kvm or tcg.");
         }

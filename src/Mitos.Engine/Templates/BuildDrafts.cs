@@ -36,12 +36,13 @@ internal static class BuildDrafts
         }
     }
 
-    // It names the draft, or has its tree as root directory.
+    // It names the draft, was started by what does, or has its tree as root directory.
     private static bool Writes(string process, string draft)
     {
         try
         {
-            return File.ReadAllText(process + "/cmdline").Contains(draft + "/", StringComparison.Ordinal) || new FileInfo(process + "/root").LinkTarget?.StartsWith(draft + "/", StringComparison.Ordinal) == true;
+            return File.ReadAllText(process + "/cmdline").Contains(draft + "/", StringComparison.Ordinal)
+                || File.ReadAllText(process + "/environ").Split('\0').Contains($"{HostTool.DraftVariable}={draft}") || new FileInfo(process + "/root").LinkTarget?.StartsWith(draft + "/", StringComparison.Ordinal) == true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

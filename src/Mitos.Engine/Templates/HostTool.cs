@@ -6,9 +6,12 @@ namespace Mitos.Engine.Templates;
 /// <summary>Runs a program of the host and takes its output line by line.</summary>
 internal static class HostTool
 {
+    /// <summary>In the environment of what makes a draft, and of all that it starts: whose end leaves the draft to nobody.</summary>
+    public const string DraftVariable = "MITOS_DRAFT";
+
     /// <returns>Its standard output.</returns>
     /// <exception cref="SandboxException">FailedPrecondition: it is missing, or it failed; the message has the end of what it said.</exception>
-    public static async Task<string> RunAsync(string program, IReadOnlyList<string> arguments, Action<string>? line, CancellationToken cancellationToken, string? directory = null)
+    public static async Task<string> RunAsync(string program, IReadOnlyList<string> arguments, Action<string>? line, CancellationToken cancellationToken, string? directory = null, string? draft = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -16,6 +19,8 @@ internal static class HostTool
         };
         start.Environment["LC_ALL"] = "C.UTF-8";
         start.Environment["DEBIAN_FRONTEND"] = "noninteractive";
+        if (draft is not null)
+            start.Environment[DraftVariable] = draft;
         var output = new List<string>();
         var errors = new Queue<string>();
         using var process = new Process { StartInfo = start };

@@ -52,11 +52,11 @@ internal sealed class RootFileSystem(string cacheDirectory)
             File.SetUnixFileMode(hook, (UnixFileMode)0x1ED);
             await HostTool.RunAsync("mmdebstrap",
                 ["--variant=minbase", "--mode=root", "--aptopt=APT::Install-Recommends \"false\"", $"--include={string.Join(',', Packages)}", $"--customize-hook={hook} \"$1\"", "bookworm", tree],
-                line, cancellationToken);
+                line, cancellationToken, draft: draft);
             line("writing the ext4 image");
             await HostTool.RunAsync("mke2fs",
                 ["-q", "-F", "-t", "ext4", "-L", "mitos", "-m", "0", "-J", "size=32", "-E", "lazy_itable_init=1,root_owner=0:0", "-d", tree, image, $"{DiskMiB}M"],
-                line, cancellationToken);
+                line, cancellationToken, draft: draft);
             File.SetUnixFileMode(image, UnixFileMode.UserRead);
             File.Move(image, final, overwrite: true);
             return final;

@@ -15,6 +15,7 @@ public sealed class TemplateRegistry
     private readonly GenerationStore _generations;
     private readonly LayerStore _layers;
     private readonly ConcurrentDictionary<string, TemplateRecord> _records = new();
+    private readonly List<string> _unreadable;
 
     public TemplateRegistry(string directory, GenerationStore generations, LayerStore layers)
     {
@@ -23,11 +24,11 @@ public sealed class TemplateRegistry
         _layers = layers;
         Directory.CreateDirectory(directory);
         Journal.DeleteDrafts(directory);
-        Unreadable = Directory.GetFiles(directory, "*.json").Where(path => !TryLoad(path)).ToList();
+        _unreadable = Directory.GetFiles(directory, "*.json").Where(path => !TryLoad(path)).ToList();
     }
 
     /// <summary>Records that cannot be read, or whose generation's cannot: not in use, and what they name is unknown.</summary>
-    public IReadOnlyList<string> Unreadable { get; }
+    public IReadOnlyList<string> Unreadable => _unreadable;
 
     /// <summary>All, also the shapes that were made of <c>base</c> on demand.</summary>
     public IReadOnlyCollection<TemplateRecord> All => [.. _records.Values];
@@ -53,7 +54,7 @@ public sealed class TemplateRegistry
 
     public GenerationRecord GenerationOf(TemplateRecord template) => _generations.Read(template.Generation);
 
-    /// <summary>Writes a template; the one of that name before it goes.</summary>
+    /// <summary>Writes a template; the one of that name before it goes. One build at a time.</summary>
     public void Put(TemplateRecord record)
     {
         _layers.Acquire(_generations.Read(record.Generation).Layers.Select(LayerId.Parse));
@@ -62,6 +63,8 @@ public sealed class TemplateRegistry
         _records[record.Name] = record;
         if (old is not null)
             Forget(old);
+        if (_unreadable.Remove(PathOf(record.Name)) && _unreadable.Count == 0)
+            _generations.DeleteUnused(UsedGenerations); // nothing unknown is named any more
     }
 
     public void Remove(TemplateRecord record)

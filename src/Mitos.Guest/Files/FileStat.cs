@@ -34,6 +34,16 @@ internal readonly record struct FileStat(string Path, FileKind Kind, uint Mode, 
         return true;
     }
 
+    /// <summary>What differs between two versions of a file; all zero when there is none.</summary>
+    public static unsafe (ulong Inode, long Size, long Changed, uint Nanoseconds) Version(string path)
+    {
+        var raw = stackalloc byte[256]; // struct statx
+        var name = Marshal.StringToCoTaskMemUTF8(path);
+        var result = Libc.Syscall(Statx, AtFdCwd, name, 0, BasicStats, (nint)raw);
+        Marshal.FreeCoTaskMem(name);
+        return result != 0 ? default : (*(ulong*)(raw + 32), *(long*)(raw + 40), *(long*)(raw + 96), *(uint*)(raw + 104));
+    }
+
     public void Write(WireWriter writer) =>
         writer.Text(Path).Number((int)Kind).Number((int)Mode).Number((int)UserId).Number((int)GroupId).Number((ulong)Size).Signed(ModifiedUnixMs).Text(LinkTarget);
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mitos.Guest.Files;
 using Mitos.Guest.Sessions;
 using Mitos.Protocol.Messages;
 
@@ -7,11 +8,13 @@ namespace Mitos.Guest.Processes;
 /// <summary>A user of the guest, as /etc/passwd and /etc/group say.</summary>
 internal sealed record Account(string Name, uint UserId, uint GroupId, string Home, string Shell, uint[] Groups)
 {
+    private static readonly TextFile Users = new("/etc/passwd"), GroupList = new("/etc/group");
+
     /// <summary>Finds by name or number; empty: <c>user</c> where it exists, else root.</summary>
     /// <exception cref="AgentError">NotFound.</exception>
     public static Account Find(string name)
     {
-        var lines = File.Exists("/etc/passwd") ? File.ReadAllLines("/etc/passwd") : [];
+        var lines = Users.Lines();
         if (name.Length == 0)
             return Parse(lines, "user") ?? Parse(lines, "root") ?? Root;
         return Parse(lines, name) ?? (name is "root" or "0" ? Root : null)
@@ -37,7 +40,7 @@ internal sealed record Account(string Name, uint UserId, uint GroupId, string Ho
     private static uint[] GroupsOf(string name, uint primary)
     {
         List<uint> groups = [primary];
-        foreach (var line in File.Exists("/etc/group") ? File.ReadAllLines("/etc/group") : [])
+        foreach (var line in GroupList.Lines())
         {
             var fields = line.Split(':');
             if (fields.Length >= 4 && Array.IndexOf(fields[3].Split(','), name) >= 0 && uint.TryParse(fields[2], CultureInfo.InvariantCulture, out var gid))

@@ -15,6 +15,15 @@ public static class Cobs
         var written = 0;
         while (true)
         {
+            // a zero after a zero is a lone code: runs of them, as in files with holes, at once
+            if (source.Length > 0 && source[0] == 0)
+            {
+                var zeros = source.IndexOfAnyExcept((byte)0);
+                zeros = zeros < 0 ? source.Length : zeros;
+                target.Slice(written, zeros).Fill(1);
+                written += zeros;
+                source = source[zeros..];
+            }
             var block = source[..Math.Min(254, source.Length)];
             var zero = block.IndexOf((byte)0);
             var run = zero >= 0 ? zero : block.Length;
@@ -38,6 +47,17 @@ public static class Cobs
         length = 0;
         for (var at = 0; at < bytes.Length;)
         {
+            if (bytes[at] == 1)
+            {
+                // length is never beyond at: what is overwritten was read
+                var lone = bytes[at..].IndexOfAnyExcept((byte)1);
+                lone = lone < 0 ? bytes.Length - at : lone;
+                at += lone;
+                lone -= at == bytes.Length ? 1 : 0; // the last one ends the frame, and stands for no zero
+                bytes.Slice(length, lone).Clear();
+                length += lone;
+                continue;
+            }
             int code = bytes[at++];
             if (code == 0 || at + code - 1 > bytes.Length)
                 return false;

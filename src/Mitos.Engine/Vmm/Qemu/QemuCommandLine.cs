@@ -77,7 +77,7 @@ internal static class QemuCommandLine
         "-global", "migration.announce-rounds=0",
         "-M", "microvm,memory-backend=ram,rtc=on,isa-serial=on",
         // a KVM that is itself emulated (no vmx, no svm) offers that register and then refuses it
-        "-cpu", accelerator == "tcg" ? "max" : HostCpu.HasVirtualization() ? "host" : "host,arch-capabilities=off",
+        "-cpu", accelerator == "tcg" ? "max,erms=off" : HostCpu.HasVirtualization() ? "host" : "host,arch-capabilities=off",
         "-device", "virtio-serial-device", "-device", "virtserialport,chardev=agent,name=mitos.agent",
         // the card is always there, because the devices of a generation and its descendants must be the same
         "-device", "virtio-net-device,netdev=net,guest_announce=off,mac=02:6d:69:74:6f:73",
@@ -115,7 +115,9 @@ internal static class QemuCommandLine
     // psi, audit, lsm: code on every system call and switch that nobody here uses, and that each child translates anew.
     // norandmaps: TCG keeps translated code by virtual address, so with ASLR each exec of the same program is translated again
     // (docs/decisions/0005); with KVM it stays on.
+    // erms=off and clearcpuid=112 (rep_good): TCG carries out `rep movs` and `rep stos` a byte or a word at a time, and the kernel
+    // would copy and clear all pages by them.
     private static string KernelCommandLine(BootSource boot, bool tcg) =>
         "console=ttyS0 panic=-1 reboot=t random.trust_cpu=on tsc=reliable nowatchdog loglevel=5 psi=0 audit=0 lsm=landlock,yama "
-        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off norandmaps ") : "") + boot.CommandLine;
+        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off norandmaps clearcpuid=112 ") : "") + boot.CommandLine;
 }
