@@ -14,6 +14,8 @@ namespace Mitos.Engine.Machines;
 public sealed class MachineHost
 {
     internal const int UserIds = 100_000_000;
+    // Beside guest memory, which counts twice at worst: a page that its generation has no data for becomes one of zeros there, which
+    // all share and who touched it first is charged for, and then the machine's own.
     private const long VmmMemoryBytes = 256L << 20;
     private readonly EngineOptions _options;
     private readonly string _engineId;
@@ -123,7 +125,7 @@ public sealed class MachineHost
         try
         {
             Directory.CreateDirectory(runDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            group = Cgroup.Create(Cgroups, GroupName(_engineId, id), new CgroupLimits(shape.MemoryBytes + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
+            group = Cgroup.Create(Cgroups, GroupName(_engineId, id), new CgroupLimits((2 * shape.MemoryBytes) + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
             var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
             vmm = Driver.Start(spec);
             File.WriteAllText(PidPath(runDirectory), vmm.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));

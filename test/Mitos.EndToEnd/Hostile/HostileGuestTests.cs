@@ -72,4 +72,17 @@ public sealed class HostileGuestTests(Daemon daemon) : IClassFixture<Daemon>
         printer.Kill();
         (await daemon.MitosAsync("rm", id)).Ok();
     }
+
+    [Fact]
+    public async Task A_guest_may_use_all_its_memory_and_so_may_its_child()
+    {
+        var id = await daemon.CreateAsync();
+        await daemon.ShellAsync(id, "mount -o remount,size=440M /dev/shm && head -c 400M /dev/urandom >/dev/shm/much && sync");
+        var sum = await daemon.ShellAsync(id, "sha256sum </dev/shm/much");
+        var child = Assert.Single(await daemon.ForkAsync(id, 1));
+        Assert.Equal(sum, await daemon.ShellAsync(child, "sha256sum </dev/shm/much"));
+        await daemon.ShellAsync(child, "head -c 400M /dev/urandom >/dev/shm/much");
+        Assert.Equal(sum, await daemon.ShellAsync(id, "sha256sum </dev/shm/much"));
+        (await daemon.MitosAsync("rm", "--all")).Ok();
+    }
 }
