@@ -26,11 +26,13 @@ public sealed class HostEngine : IHostEngine
     private readonly SandboxStore _store;
     private readonly Timer _idle;
     private readonly MachineHost _host;
+    private readonly RunDirectory _runLock;
 
-    private HostEngine(EngineOptions options, SafeFileHandle stateLock, ISandboxes sandboxes, ITemplates templates, ShellPool shells, SandboxStore store, MachineHost host)
+    private HostEngine(EngineOptions options, SafeFileHandle stateLock, RunDirectory runLock, ISandboxes sandboxes, ITemplates templates, ShellPool shells, SandboxStore store, MachineHost host)
     {
         _options = options;
         _lock = stateLock;
+        _runLock = runLock;
         _shells = shells;
         _store = store;
         _host = host;
@@ -52,9 +54,11 @@ public sealed class HostEngine : IHostEngine
         options.Check();
         var logger = loggers.CreateLogger("Mitos.Engine");
         var stateLock = TakeLock(options);
+        RunDirectory? runLock = null;
         try
         {
             var id = EngineRecord.Open(options.StateDirectory).Id;
+            runLock = RunDirectory.Take(options, id);
             var vmm = await VmmApproval.ChooseAsync(VmmChoice.Make(options), options, logger);
             var layers = await vmm.OpenLayersAsync(options.StateDirectory, CancellationToken.None);
             var generations = new GenerationStore(Path.Combine(options.StateDirectory, "generations"), layers);
@@ -76,10 +80,11 @@ public sealed class HostEngine : IHostEngine
             await new Recoverer(host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
                 (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
             await BuildDrafts.DeleteAsync(options);
-            return new HostEngine(options, stateLock, sandboxes, templates, shells, store, host);
+            return new HostEngine(options, stateLock, runLock, sandboxes, templates, shells, store, host);
         }
         catch
         {
+            runLock?.Dispose();
             stateLock.Dispose();
             throw;
         }
@@ -100,6 +105,7 @@ public sealed class HostEngine : IHostEngine
         }
         _host.RemoveCgroups(); // when no machine is left in it
         await ReflinkVolume.TryCloseAsync(_options.StateDirectory);
+        _runLock.Dispose();
         _lock.Dispose();
     }
 
@@ -107,7 +113,6 @@ public sealed class HostEngine : IHostEngine
     {
         const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         Directory.CreateDirectory(options.StateDirectory, Private);
-        Directory.CreateDirectory(options.RunDirectory, Private);
         var path = Path.Combine(options.StateDirectory, "lock");
         var file = FileDescriptors.OpenOrCreate(path);
         if (FileDescriptors.TryLock(file))

@@ -8,7 +8,7 @@ internal static class BenchCommand
 {
     public static Command Make()
     {
-        var arguments = new Argument<string[]>("ARGUMENTS") { Description = "fork [--json FILE] [--quick] [--idle N] [--vmm V], or table FILE", Arity = ArgumentArity.ZeroOrMore };
+        var arguments = new Argument<string[]>("ARGUMENTS") { Description = "What to do: fork [--json FILE] [--quick] [--idle N] [--vmm V], or table FILE", Arity = ArgumentArity.ZeroOrMore };
         var command = new Command("bench", "Measure forks on this host\n  mitos bench fork --json out.json") { arguments };
         command.TreatUnmatchedTokensAsErrors = false;
         return command.RunsAlone(async (_, _, _) =>

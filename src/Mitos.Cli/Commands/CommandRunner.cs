@@ -49,7 +49,7 @@ internal static class CommandRunner
         ArgumentException wrong => new ErrorBody(ErrorCodes.InvalidArgument, wrong.Message, "`mitos help COMMAND` says how a command is used."),
         FileNotFoundException or DirectoryNotFoundException => new ErrorBody(ErrorCodes.NotFound, e.Message, "Check the path."),
         UnauthorizedAccessException => new ErrorBody(ErrorCodes.FailedPrecondition, e.Message, "Check the rights of the path, or run this as root."),
-        IOException or System.ComponentModel.Win32Exception => new ErrorBody(ErrorCodes.Internal, e.Message, ""),
+        IOException or System.ComponentModel.Win32Exception => new ErrorBody(ErrorCodes.Internal, e.Message, "Mend what it names, and run it again; `mitos doctor` checks this host."),
         _ => null,
     };
 

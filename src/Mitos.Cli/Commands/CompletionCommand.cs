@@ -30,7 +30,7 @@ internal static class CompletionCommand
 
     public static Command Make()
     {
-        var shell = new Argument<string>("SHELL") { Description = "bash, zsh or fish" };
+        var shell = new Argument<string>("SHELL") { Description = "Which shell" };
         shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
         return new Command("completion", "Print a completion script\n  source <(mitos completion bash)") { shell }.RunsAlone((result, json, _) =>
         {

@@ -15,7 +15,7 @@ internal static class TemplateCommands
         var name = new Argument<string>("NAME") { Description = "Name of the template; `base` is the built-in one" };
         var from = new Option<string?>("--from") { Description = "Template to build on (default: base)" }.CompletesTemplates();
         var run = new Option<string[]>("--run") { Description = "Shell command, run as root; may be repeated" };
-        var copy = new Option<string[]>("--copy") { Description = "SOURCE:DIRECTORY, a file or directory of this machine, copied before the commands run; may be repeated" };
+        var copy = new Option<string[]>("--copy") { Description = "SOURCE:DIRECTORY, a file or directory of this host, copied in first; may be repeated" };
         var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE for its sandboxes; may be repeated" };
         var start = new Option<string?>("--start") { Description = "Command that is left running" };
         var ready = new Option<string?>("--ready") { Description = "Command that must succeed, within 60 s, before it is frozen" };

@@ -11,7 +11,7 @@ internal static class VmmCommands
 
     private static Command Install()
     {
-        var name = new Argument<string>("VMM") { Description = "firecracker; QEMU comes with ./mitos", HelpName = "VMM" };
+        var name = new Argument<string>("VMM") { Description = "Which one: firecracker (QEMU comes with ./mitos)", HelpName = "VMM" };
         name.AcceptOnlyFromAmong("firecracker");
         var from = new Option<string>("--from") { Description = "URL or directory that has the releases", DefaultValueFactory = _ => FirecrackerRelease.Official, HelpName = "where" };
         var to = new Option<string>("--to") { Description = "Where the binary goes", DefaultValueFactory = _ => FirecrackerRelease.DefaultPath, HelpName = "path" };

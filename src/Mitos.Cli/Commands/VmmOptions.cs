@@ -5,8 +5,8 @@ namespace Mitos.Cli.Commands;
 /// <summary>--vmm, --accel, --firecracker: which VMM a daemon or a check that is started here uses. They stand for their variables.</summary>
 internal sealed class VmmOptions
 {
-    private readonly Option<string?> _vmm = new("--vmm") { Description = "auto, firecracker or qemu (default: auto)", HelpName = "vmm" };
-    private readonly Option<string?> _accelerator = new("--accel") { Description = "auto, kvm or tcg (default: auto)", HelpName = "accelerator" };
+    private readonly Option<string?> _vmm = new("--vmm") { Description = "Which VMM: auto, firecracker or qemu (default: auto)", HelpName = "vmm" };
+    private readonly Option<string?> _accelerator = new("--accel") { Description = "How it runs guests: auto, kvm or tcg (default: auto)", HelpName = "accelerator" };
     private readonly Option<string?> _firecracker = new("--firecracker") { Description = "Firecracker's binary (default: /usr/local/bin/firecracker)", HelpName = "path" };
 
     public VmmOptions()

@@ -16,11 +16,24 @@ internal static class BuildDrafts
         // The cache is shared: a draft is named after the engine that makes it. One with our own number is an earlier engine's.
         foreach (var draft in Directory.EnumerateDirectories(options.CacheDirectory, "*.draft-*"))
         {
-            if (!int.TryParse(draft[(draft.LastIndexOf('-') + 1)..], CultureInfo.InvariantCulture, out var engine) || (engine != Environment.ProcessId && Directory.Exists($"/proc/{engine}")))
+            if (!int.TryParse(draft[(draft.LastIndexOf('-') + 1)..], CultureInfo.InvariantCulture, out var engine) || (engine != Environment.ProcessId && Runs(engine)))
                 continue;
             await EndWritersAsync(draft);
             // not by Directory.Delete: the tree has devices and links that only rm takes as they are
             await HostTool.RunAsync("rm", ["-rf", "--one-file-system", draft], null, CancellationToken.None);
+        }
+    }
+
+    // Who has ended and was not waited for yet has no program any more.
+    private static bool Runs(int pid)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{pid}/exe").LinkTarget is not null;
+        }
+        catch (IOException)
+        {
+            return false;
         }
     }
 

@@ -42,7 +42,7 @@ public sealed class Leftovers(Daemon daemon)
         var problems = new List<string>();
         Compare("process", running.Select(sandbox => $"{sandbox.VmmPid}").Append($"{daemon.Pid}"), Procfs.UsersOf(daemon.StateDirectory, daemon.RunDirectory).Select(pid => $"{pid}"));
         Compare("run directory", vmms, Directory.EnumerateFileSystemEntries(Path.Combine(daemon.RunDirectory, "v")).Select(path => Path.GetFileName(path)));
-        Compare("entry of the run directory", ["v", "mitosd.sock"], Directory.EnumerateFileSystemEntries(daemon.RunDirectory).Select(path => Path.GetFileName(path)));
+        Compare("entry of the run directory", ["v", "mitosd.sock", "engine"], Directory.EnumerateFileSystemEntries(daemon.RunDirectory).Select(path => Path.GetFileName(path)));
         Compare("cgroup", vmms, Cgroups());
         Compare("journal", (await daemon.ListAsync()).Select(sandbox => sandbox.Id + ".json"), Entries("sandboxes").Select(path => Path.GetFileName(path)));
         Compare("layer", layers.Select(layer => layer + ".layer").Distinct(), Entries("layers").Select(path => Path.GetFileName(path)));
