@@ -29,7 +29,14 @@ try
     var app = ServerHost.Build(options.Socket, options.Listen, engine, new KeyStore(options.Engine.StateDirectory));
     await using (app)
     {
-        await app.StartAsync();
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (IOException e)
+        {
+            throw new SandboxException(ErrorCode.Conflict, $"mitosd cannot serve at {options.Listen}: {e.Message}", "Set MITOS_LISTEN to an address that is free, such as 127.0.0.1:7071.", e);
+        }
         Console.WriteLine($"mitosd serves {options.Socket} and http://{options.Listen} (key: {Path.Combine(options.Engine.StateDirectory, "api-key")})");
         await app.WaitForShutdownAsync();
     }

@@ -25,6 +25,7 @@ internal static class ServerHost
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders().AddSimpleConsole(options => options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ");
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Mitos", LogLevel.Information)
+            .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None) // the program says why it did not start
             .AddFilter("Microsoft.AspNetCore.Http.Timeouts", LogLevel.Error); // the client is told
         builder.Services.ConfigureHttpJsonOptions(options =>
         {

@@ -8,6 +8,8 @@ namespace Mitos.Cli.Commands;
 /// <summary>What all commands share: a client, --json, signals, and the mapping of failures to words and exit statuses.</summary>
 internal static class CommandRunner
 {
+    private const int NoSpace = 28; // ENOSPC
+
     public static Option<bool> JsonOption { get; } = new("--json") { Description = "Print JSON, failures too", Recursive = true };
 
     /// <summary>Gives a command an action that talks to the daemon.</summary>
@@ -49,6 +51,7 @@ internal static class CommandRunner
         ArgumentException wrong => new ErrorBody(ErrorCodes.InvalidArgument, wrong.Message, "`mitos help COMMAND` says how a command is used."),
         FileNotFoundException or DirectoryNotFoundException => new ErrorBody(ErrorCodes.NotFound, e.Message, "Check the path."),
         UnauthorizedAccessException => new ErrorBody(ErrorCodes.FailedPrecondition, e.Message, "Check the rights of the path, or run this as root."),
+        IOException { HResult: NoSpace } => new ErrorBody(ErrorCodes.Exhausted, e.Message, "Free space there, and run it again."),
         IOException or System.ComponentModel.Win32Exception => new ErrorBody(ErrorCodes.Internal, e.Message, "Mend what it names, and run it again; `mitos doctor` checks this host."),
         _ => null,
     };

@@ -54,8 +54,10 @@ internal static class DirectoryCopy
         {
             // tar has gone, and says why
         }
+        if (reading.IsCompletedSuccessfully)
+            RequireGuest(session, await reading); // first: an archive that never came is no fault of the tar here
         await RequireHostAsync(tar, errors, cancellationToken);
-        RequireGuest(session, await reading);
+        await reading;
         return counted.Count;
     }
 

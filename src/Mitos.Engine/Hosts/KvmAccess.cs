@@ -7,7 +7,7 @@ namespace Mitos.Engine.Hosts;
 /// <summary>Whether this host's KVM can be used.</summary>
 internal static class KvmAccess
 {
-    private const string Share = "groupadd -f kvm; chgrp kvm /dev/kvm; chmod 660 /dev/kvm";
+    private const string Share = "groupadd -f kvm; chgrp kvm /dev/kvm; chmod 660 /dev/kvm.";
 
     /// <summary>Why VMMs cannot have it, with the remedy; null when they can.</summary>
     public static (string Reason, string Remedy)? WhyClosed() =>
@@ -24,6 +24,6 @@ internal static class KvmAccess
     public static void Require()
     {
         if (WhyClosed() is var (reason, remedy))
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"KVM was asked for, but {reason}.", remedy);
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"KVM was asked for, but {reason}.", $"{remedy} Or ask for another: --accel, MITOS_ACCEL.");
     }
 }

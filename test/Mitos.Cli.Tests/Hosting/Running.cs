@@ -32,7 +32,10 @@ public sealed partial class Running : IAsyncDisposable
 
     public Stream Output => Process.StandardOutput.BaseStream;
 
-    public void Signal(int number) => Assert.Equal(0, SendSignal(Process.Id, number));
+    public void Signal(int number) => Assert.True(TrySignal(number), $"`{_line}` has ended already");
+
+    /// <returns>False: it has ended.</returns>
+    public bool TrySignal(int number) => SendSignal(Process.Id, number) == 0;
 
     /// <summary>The next line of its output; fails when it ends before.</summary>
     public async Task<string> ReadLineAsync() =>

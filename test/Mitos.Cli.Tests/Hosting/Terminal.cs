@@ -25,7 +25,8 @@ public sealed partial class Terminal : IAsyncDisposable
         Path = Encoding.ASCII.GetString(name).TrimEnd('\0');
         _master = new FileStream(new SafeFileHandle(descriptor, ownsHandle: true), FileAccess.ReadWrite, bufferSize: 0);
         Resize(rows, columns);
-        _running = mitos.StartProgram("setsid", ["--ctty", "--wait", "sh", "-c", "exec \"$@\" <\"$0\" >\"$0\" 2>&1", Path, .. command]);
+        // the first terminal that a session's leader opens is its own
+        _running = mitos.StartProgram("setsid", ["--wait", "sh", "-c", "exec \"$@\" <\"$0\" >\"$0\" 2>&1", Path, .. command]);
         _reading = Task.Run(ReadAsync);
     }
 
