@@ -20,8 +20,15 @@ internal static partial class Child
         })).ToList();
         try
         {
-            if (started is not null)
-                await started(child);
+            try
+            {
+                if (started is not null)
+                    await started(child);
+            }
+            catch (OperationCanceledException)
+            {
+                // a signal: the program got it too, and its end is what counts
+            }
             await child.WaitForExitAsync();
             return child.ExitCode;
         }

@@ -51,6 +51,12 @@ internal static class SandboxRoutes
             Template = request.Template ?? "base", Name = request.Name, CpuCount = request.CpuCount, MemoryMiB = request.MemoryMiB,
             Environment = request.Env ?? [], Metadata = request.Metadata ?? [],
         }, cancellationToken);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            // nobody will ever know its id
+            await sandboxes.RemoveAsync(info.Id, CancellationToken.None);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
         return Results.Created($"/v1/sandboxes/{info.Id}", info.ToBody(withToken: true));
     }
 
