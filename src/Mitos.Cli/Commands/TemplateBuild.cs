@@ -1,4 +1,3 @@
-using System.Formats.Tar;
 using Mitos.Cli.Terminal;
 using Mitos.Client;
 using Mitos.Contracts;
@@ -47,17 +46,8 @@ internal static class TemplateBuild
         var (source, target) = (Path.GetFullPath(text[..at]), text[(at + 1)..]);
         if (SizeOf(source) is > MaxCopy and var size)
             throw new ArgumentException($"'{text[..at]}' has {size >> 20} MiB, and one --copy carries at most {MaxCopy >> 20} MiB: fetch it in a --run step, or copy it in parts.");
-        using var archive = new MemoryStream();
-        if (Directory.Exists(source))
-        {
-            TarFile.CreateFromDirectory(source, archive, includeBaseDirectory: false);
-        }
-        else
-        {
-            using var writer = new TarWriter(archive, leaveOpen: true);
-            writer.WriteEntry(source, Path.GetFileName(source));
-        }
-        return new BuildStepBody { CopyTo = target, CopyTarBase64 = Convert.ToBase64String(archive.GetBuffer(), 0, (int)archive.Length) };
+        var archive = ReproducibleTar.Make(source);
+        return new BuildStepBody { CopyTo = target, CopyTarBase64 = Convert.ToBase64String(archive) };
     }
 
     private static long SizeOf(string source) => Directory.Exists(source)

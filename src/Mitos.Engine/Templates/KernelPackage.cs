@@ -55,13 +55,25 @@ internal sealed partial class KernelPackage(string cacheDirectory)
     {
         for (var attempt = 0; ; attempt++)
         {
-            var text = await HostTool.RunAsync("apt-cache", ["show", "--no-all-versions", "linux-image-cloud-amd64"], null, cancellationToken)
-                .ContinueWith(task => task.IsCompletedSuccessfully ? task.Result : "", cancellationToken, TaskContinuationOptions.None, TaskScheduler.Default);
+            var text = await ShowAsync(cancellationToken);
             if (Depends().Match(text) is { Success: true } match)
                 return $"{match.Groups[1].Value}={match.Groups[2].Value}";
             if (attempt > 0)
                 throw new SandboxException(ErrorCode.FailedPrecondition, "The package linux-image-cloud-amd64 is not in this host's package lists.", "Add Debian's main component to /etc/apt/sources.list and run `apt-get update`.");
             await HostTool.RunAsync("apt-get", ["update"], line, cancellationToken);
+        }
+    }
+
+    // Empty: it is not listed.
+    private static async Task<string> ShowAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await HostTool.RunAsync("apt-cache", ["show", "--no-all-versions", "linux-image-cloud-amd64"], null, cancellationToken);
+        }
+        catch (SandboxException)
+        {
+            return "";
         }
     }
 

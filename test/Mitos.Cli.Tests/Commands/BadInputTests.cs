@@ -61,7 +61,8 @@ public sealed class BadInputTests(MitosFixture fixture) : IAsyncLifetime
         (await _mitos.RunAsync("create", "--template", "bsae")).Refused(3, "bsae", "Did you mean 'base'?");
         (await _mitos.RunAsync("template", "rm", "bsae")).Refused(3, "bsae", "Did you mean 'base'?");
         (await _mitos.RunAsync("template", "build", "x", "--from", "bsae")).Refused(3, "bsae", "Did you mean 'base'?");
-        foreach (var name in new[] { "../x", "a b", "", "-x", Long, "x\n" })
+        (await _mitos.RunAsync("create", "--name=")).Refused(2, "--name", "mitos create --help");
+        foreach (var name in new[] { "../x", "a b", "-x", Long, "x\n" })
         {
             (await _mitos.RunAsync("create", $"--name={name}")).Refused(2, "cannot be the name", "letters");
             (await _mitos.RunAsync("template", "build", "--run", "true", "--", name)).Refused(2, "letters");
@@ -82,8 +83,8 @@ public sealed class BadInputTests(MitosFixture fixture) : IAsyncLifetime
     [Fact]
     public async Task Paths_that_are_too_long_or_have_a_NUL_are_refused()
     {
-        (await _mitos.RunAsync("cp", "/etc/hostname", $"dev:/tmp/{Long}")).Refused(2, "name too long");
-        (await _mitos.RunAsync("cp", $"dev:/tmp/{Long}", "/tmp")).Refused(2, "name too long");
+        (await _mitos.RunAsync("cp", "/etc/hostname", $"dev:/tmp/{Long}")).Refused(2, "A path of 50");
+        (await _mitos.RunAsync("cp", $"dev:/tmp/{Long}", "/tmp")).Refused(2, "A path of 50");
         (await _mitos.RunAsync("cp", $"/tmp/{Long}", "dev:/tmp/x")).Refused(1, "too long");
         (await _mitos.RunAsync("exec", "-w", $"/{Long}", "dev", "--", "true")).Refused(125, "too long");
         using var client = _mitos.Connect(); // a command line cannot hold a NUL
