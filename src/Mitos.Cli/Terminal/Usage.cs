@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using Mitos.Contracts;
+using Mitos.Engine.Sandboxes;
 
 namespace Mitos.Cli.Terminal;
 
