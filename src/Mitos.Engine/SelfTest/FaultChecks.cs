@@ -27,7 +27,7 @@ internal static class FaultChecks
                 var vmm = machine.Machine.Vmm;
                 vmm.PrepareSave(Deadline.In(TimeSpan.FromSeconds(5)));
                 if (stall)
-                    Expect(vmm.Process.TrySignal(StopSignal), "the process cannot be stopped");
+                    Expect(vmm.Process.TrySignal(StopSignal) && await StandsAsync(vmm.Process.Id), "the process cannot be stopped");
                 else
                     vmm.Process.Kill();
                 var error = await Task.Run(() => ErrorOf(() => call(vmm, Deadline.In(TimeSpan.FromMilliseconds(500)))), CancellationToken.None);
@@ -54,6 +54,18 @@ internal static class FaultChecks
         await source.ReconnectAsync(cancellationToken);
         await source.Probe.PingAsync([1, 2, 3], cancellationToken);
         return "3 states refused";
+    }
+
+    // A thread that runs answers until the signal has reached it.
+    private static async Task<bool> StandsAsync(int pid)
+    {
+        for (var i = 0; i < 1000; i++)
+        {
+            if (Directory.GetDirectories($"/proc/{pid}/task").All(task => File.ReadAllText(task + "/stat").Split(") ")[^1][0] == 'T'))
+                return true;
+            await Task.Delay(1);
+        }
+        return false;
     }
 
     private static Exception? ErrorOf(Action action)
