@@ -77,8 +77,14 @@ public sealed class HostEngine : IHostEngine
             var forks = new ForkService(store, generations, capturer, shells, birth, new Flattener(store, host, logger), capacity, logger);
             var sandboxes = new SandboxService(store, templates, registry, host, shells, birth, forks, capacity, logger);
             templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Machine?.Spec.Shape is { } shape && (sandbox.Record.Template == name || $"{sandbox.Record.Template}@{shape.CpuCount}x{shape.MemoryMiB}" == name));
-            await new Recoverer(host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
+            var readable = await new Recoverer(host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
                 (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
+            registry.AllReadable = () =>
+            {
+                generations.DeleteUnused(registry.UsedGenerations);
+                if (readable)
+                    layers.DeleteUnused();
+            };
             await BuildDrafts.DeleteAsync(options);
             return new HostEngine(options, stateLock, runLock, sandboxes, templates, shells, store, host);
         }

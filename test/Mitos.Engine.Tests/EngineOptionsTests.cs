@@ -19,9 +19,9 @@ public sealed class EngineOptionsTests
     [Fact]
     public void The_longest_run_directory_leaves_room_for_a_socket()
     {
-        var directory = "/" + new string('r', 83);
+        var directory = "/" + new string('r', 78);
         new EngineOptions { RunDirectory = directory }.Check();
-        Assert.Equal(107, $"{directory}/v/0123456789ab/monitor".Length);
+        Assert.Equal(107, $"{directory}/t/v/0123456789ab/home/agent".Length);
     }
 
     [Theory]

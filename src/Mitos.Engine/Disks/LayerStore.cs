@@ -23,17 +23,16 @@ public sealed class LayerStore
     public LayerId Create(Action<string> make)
     {
         var layer = LayerId.New();
+        lock (_lock)
+            _users[layer] = 1; // before there is a file: nobody may take it for one that nobody uses
         try
         {
             make(PathOf(layer));
-            lock (_lock)
-                _users[layer] = 1;
             return layer;
         }
         catch (IOException e)
         {
-            if (File.Exists(PathOf(layer)))
-                File.Delete(PathOf(layer));
+            Release([layer]);
             throw new SandboxException(ErrorCode.Exhausted, $"No disk layer could be created in {_directory}: {e.Message}",
                 "Free disk space there, for example by `mitos rm` of sandboxes that are no longer needed.", e);
         }
@@ -84,7 +83,7 @@ public sealed class LayerStore
             throw new InvalidOperationException($"The disk layers {string.Join(", ", unknown)} have no user that could let go of them.");
     }
 
-    /// <summary>Deletes files that nobody uses: what a crash left. Called once, after all journals were read.</summary>
+    /// <summary>Deletes files that nobody uses: what a crash left. Only when all journals were read.</summary>
     /// <returns>How many were deleted.</returns>
     public int DeleteUnused()
     {

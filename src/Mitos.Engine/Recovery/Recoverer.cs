@@ -18,7 +18,8 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
     private readonly Dictionary<string, Generation> _generations = [];
 
     /// <param name="adopt">Takes a running machine into the books.</param>
-    public async Task RunAsync(Action<SandboxRecord, Machine> adopt)
+    /// <returns>Whether all journals could be read.</returns>
+    public async Task<bool> RunAsync(Action<SandboxRecord, Machine> adopt)
     {
         var unreadable = false;
         var records = store.ReadJournals(path =>
@@ -49,6 +50,7 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
         if (!unreadable && !keepUnknown)
             host.Layers.DeleteUnused();
         logger.LogInformation("adopted {Count} of {All} sandboxes", alive.Count, records.Count);
+        return !unreadable;
     }
 
     // Before anything is touched: a machine of another VMM can be neither adopted nor ended by this driver.

@@ -30,6 +30,9 @@ public sealed class TemplateRegistry
     /// <summary>Records that cannot be read, or whose generation's cannot: not in use, and what they name is unknown.</summary>
     public IReadOnlyList<string> Unreadable => _unreadable;
 
+    /// <summary>Called when the last unreadable record was replaced: what nobody names can go then.</summary>
+    public Action AllReadable { get; set; } = () => { };
+
     /// <summary>All, also the shapes that were made of <c>base</c> on demand.</summary>
     public IReadOnlyCollection<TemplateRecord> All => [.. _records.Values];
 
@@ -64,7 +67,7 @@ public sealed class TemplateRegistry
         if (old is not null)
             Forget(old);
         if (_unreadable.Remove(PathOf(record.Name)) && _unreadable.Count == 0)
-            _generations.DeleteUnused(UsedGenerations); // nothing unknown is named any more
+            AllReadable(); // nothing unknown is named any more
     }
 
     public void Remove(TemplateRecord record)

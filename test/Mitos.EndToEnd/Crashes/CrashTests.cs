@@ -56,17 +56,6 @@ public sealed class CrashTests(Daemon daemon) : IClassFixture<Daemon>
     }
 
     [Fact]
-    public async Task A_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on()
-    {
-        var second = await daemon.Runner.RunAsync(Programs.Daemon, ["--run", daemon.RunDirectory + "-2", "--listen", "127.0.0.1:1"]);
-        Directory.Delete(daemon.RunDirectory + "-2", recursive: true);
-        Assert.Equal(1, second.Code);
-        Assert.Contains($"mitosd: The state directory {daemon.StateDirectory} is in use by process {daemon.Pid}.", second.Error, StringComparison.Ordinal);
-        Assert.Contains("mitos down", second.Error, StringComparison.Ordinal);
-        Assert.Equal(daemon.Pid, (await daemon.MitosAsync("status", "--json")).Json(ContractsJson.Default.HealthBody).Pid);
-    }
-
-    [Fact]
     public async Task A_VMM_that_is_killed_stops_its_sandbox_alone()
     {
         var source = await daemon.CreateAsync();
