@@ -75,7 +75,8 @@ public sealed class LayerStore
                 else
                 {
                     _users.Remove(layer);
-                    File.Delete(PathOf(layer));
+                    if (File.Exists(PathOf(layer))) // deleting is an error where the directory is gone, too
+                        File.Delete(PathOf(layer));
                 }
             }
         }
