@@ -92,6 +92,20 @@ public sealed class VsockTests : IDisposable
     }
 
     [Fact]
+    public async Task A_second_resume_holds_a_defective_release_back_too()
+    {
+        await using var process = new FakeProcess(_fake);
+        await process.BootAsync();
+        await process.PauseAsync();
+        await process.DoAsync("PUT", "/snapshot/create", """{"snapshot_path":"state","mem_file_path":"mem"}""");
+        await process.ResumeAsync();
+        await (await process.ConnectAsync()).DisposeAsync();
+        await process.ResumeAsync();
+        using var limit = new CancellationTokenSource(300);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await ProbeEndpoint.Vsock(process.PathOf("v.sock"))(limit.Token));
+    }
+
+    [Fact]
     public async Task The_probe_that_is_played_refuses_as_the_real_one()
     {
         await using var process = new FakeProcess(_fake);

@@ -101,7 +101,7 @@ public sealed class ProbeRig : IAsyncDisposable
     }
 
     // The same name each time, so that what was left behind is found.
-    private static string EngineIdOf(EngineOptions options) => "test-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(options.RunDirectory)))[..8];
+    internal static string EngineIdOf(EngineOptions options) => "test-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(options.RunDirectory)))[..8];
 
     private static async Task RemoveAsync(string directory)
     {

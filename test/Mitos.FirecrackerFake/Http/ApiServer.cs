@@ -80,7 +80,7 @@ internal sealed class ApiServer(string id, Planner planner, Specification specif
         };
         Log(request, answer.Status);
         if (rule?.Do == FakeAct.Exit)
-            Environment.Exit(rule.Code);
+            planner.Exit(rule);
         var bytes = rule?.Do == FakeAct.Babble ? Encoding.UTF8.GetBytes(rule.Text) : HttpConnection.Encode(answer.Status == 0 ? 204 : answer.Status, answer.Body, answer.Deprecated);
         if (rule?.Do == FakeAct.Cut)
         {

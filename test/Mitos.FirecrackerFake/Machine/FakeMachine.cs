@@ -39,13 +39,13 @@ internal sealed class FakeMachine
         new Thread(KeepInvariant) { IsBackground = true }.Start();
     }
 
-    public void Pause() => Enter(() => (_paused, _saved) = (true, _paused && _saved));
+    public void Pause() => Enter(() => _paused = true);
 
+    // Whether it stands still or not: each resume kicks the device, and a defective one then waits for the guest's answer to an event that only a save sends.
     public void Resume() => Enter(() =>
     {
-        if (_paused)
-            _held = _holdsVsock && !_saved;
-        _paused = false;
+        _held = _holdsVsock && !_saved;
+        (_paused, _saved) = (false, false);
         Monitor.PulseAll(_gate);
         return true;
     });

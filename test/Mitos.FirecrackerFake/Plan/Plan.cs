@@ -66,7 +66,7 @@ public sealed record FakeRule
     /// <summary>Status of a refusal or a lie; 0: 400 for a refusal, 204 for a lie.</summary>
     public int Status { get; init; }
 
-    /// <summary>The words of a refusal; the body of a lie, when it has one; what is said instead of an answer.</summary>
+    /// <summary>The words of a refusal; the body of a lie, when it has one; what is said instead of an answer; the last words, to stderr, of an exit.</summary>
     public string Text { get; init; } = "";
 
     /// <summary>How many bytes of the answer go out before the connection is cut.</summary>

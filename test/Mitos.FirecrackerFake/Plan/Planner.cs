@@ -26,7 +26,15 @@ internal sealed class Planner(string? path, string machineId)
         if (rule?.Do == FakeAct.Stall)
             Thread.Sleep(rule.Ms);
         if (rule is { Do: FakeAct.Exit, CarryOut: false })
-            Environment.Exit(rule.Code);
+            Exit(rule);
         return rule;
+    }
+
+    /// <summary>Ends the process, with the rule's words where Firecracker's would be.</summary>
+    public void Exit(FakeRule rule)
+    {
+        if (rule.Text.Length > 0)
+            Console.Error.WriteLine(rule.Text);
+        Environment.Exit(rule.Code);
     }
 }

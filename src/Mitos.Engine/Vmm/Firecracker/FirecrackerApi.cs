@@ -1,34 +1,36 @@
-using System.Globalization;
 using System.Text;
-using System.Text.Json.Nodes;
 using Mitos.Engine.Errors;
 using Mitos.Linux;
+using Mitos.Linux.Processes;
 using Mitos.Linux.Sockets;
 
 namespace Mitos.Engine.Vmm.Firecracker;
 
 /// <summary>
-/// Firecracker's API over one kept-open unix socket: a request at a time, blocking, with a deadline. Requests are bytes made
-/// beforehand, so that a call inside the pause does nothing but send and receive.
+/// Firecracker's API over a kept-open unix socket: a request at a time, blocking, with a deadline. Requests are bytes made
+/// beforehand, so that a call inside the pause does nothing but send and receive. After a call that failed the next one begins a new
+/// connection: requests are carried out in the order in which they came, whatever became of those who asked.
 /// </summary>
 internal sealed class FirecrackerApi : IDisposable
 {
-    private const int MaxAnswer = 1 << 20;
-    private readonly UnixSocket _socket;
-    private readonly string _subject;
+    private static readonly TimeSpan EndLimit = TimeSpan.FromMilliseconds(250);
+    private readonly string _path, _subject;
+    private readonly HostProcess _process;
+    private readonly Func<string> _lastWords;
     private readonly Lock _lock = new();
-    private byte[] _buffer = new byte[8 << 10];
-    private int _length;
-    private string? _broken;
+    private readonly HttpAnswer _answer = new();
+    private UnixSocket? _socket;
 
-    /// <param name="path">The API socket, which the process makes when it is up.</param>
+    /// <summary>Connects, as soon as the process has made its socket.</summary>
+    /// <param name="path">The API socket.</param>
     /// <param name="subject">Names the process in messages.</param>
-    /// <param name="isAlive">Whether there is still somebody to wait for.</param>
+    /// <param name="process">The process.</param>
+    /// <param name="lastWords">What it said last; for one that has ended.</param>
     /// <param name="deadline">Until when the socket must be there.</param>
     /// <exception cref="VmmException">It never came up.</exception>
-    public FirecrackerApi(string path, string subject, Func<bool> isAlive, Deadline deadline)
+    public FirecrackerApi(string path, string subject, HostProcess process, Func<string> lastWords, Deadline deadline)
     {
-        _subject = subject;
+        (_path, _subject, _process, _lastWords) = (path, subject, process, lastWords);
         while (true)
         {
             try
@@ -36,98 +38,52 @@ internal sealed class FirecrackerApi : IDisposable
                 _socket = UnixSocket.Connect(path, deadline);
                 return;
             }
-            catch (LinuxException e) when (deadline.RemainingMs > 0 && isAlive() && e.Errno is Errno.ENOENT or Errno.ECONNREFUSED)
+            catch (LinuxException e) when (deadline.RemainingMs > 0 && !process.HasExited && e.Errno is Errno.ENOENT or Errno.ECONNREFUSED)
             {
                 Thread.Sleep(1);
             }
             catch (LinuxException e)
             {
-                throw new VmmException($"The API of {subject} cannot be reached: {(isAlive() ? e.Message : "it has ended")}", e);
+                throw new VmmException($"The API of Firecracker {subject} cannot be reached: {WhyGone(e.Message)}", e);
             }
         }
     }
 
     /// <summary>Sends a request that must succeed.</summary>
     /// <returns>The answer's body; empty for most.</returns>
-    /// <exception cref="VmmException">Refused, with Firecracker's own words, or the connection is broken.</exception>
+    /// <exception cref="VmmException">Refused, with Firecracker's own words, or not answered; then it may have been carried out, or may be later.</exception>
     public string Call(byte[] request, Deadline deadline)
     {
         var (status, body) = Exchange(request, deadline);
-        return status is >= 200 and < 300 ? body : throw new VmmException($"Firecracker of {_subject} refused {Name(request)}: {FaultOf(body)}");
+        return status is >= 200 and < 300 ? body : throw new VmmException($"Firecracker {_subject} refused {Name(request)}: {HttpAnswer.FaultOf(body)}");
     }
 
     /// <summary>Sends a request that may be refused.</summary>
+    /// <exception cref="VmmException">Not answered.</exception>
     public (int Status, string Body) Exchange(byte[] request, Deadline deadline)
     {
         lock (_lock)
         {
-            if (_broken is not null)
-                throw new VmmException($"The API of {_subject} broke earlier: {_broken}");
             try
             {
+                _socket ??= UnixSocket.Connect(_path, deadline);
                 _socket.Send(request, deadline);
-                return Receive(deadline);
+                return _answer.Receive(_socket, deadline);
             }
             catch (Exception e) when (e is LinuxException or InvalidDataException)
             {
                 // An answer may still come: it could not be told from the next one's.
-                _broken = $"{Name(request)}: {e.Message}";
-                throw new VmmException($"Firecracker of {_subject} did not answer {_broken}", e);
+                _socket?.Dispose();
+                _socket = null;
+                throw new VmmException($"Firecracker {_subject} did not answer {Name(request)}: {(e is LinuxException { Errno: Errno.ETIMEDOUT } ? "it took too long" : WhyGone(e.Message))}", e);
             }
         }
     }
 
-    /// <summary>The <c>fault_message</c> of an error.</summary>
-    public static string FaultOf(string body)
-    {
-        try
-        {
-            return (string?)JsonNode.Parse(body)?["fault_message"] ?? body;
-        }
-        catch (Exception e) when (e is System.Text.Json.JsonException or InvalidOperationException)
-        {
-            return body.Length > 0 ? body : "no reason given";
-        }
-    }
+    public void Dispose() => _socket?.Dispose();
 
-    public void Dispose() => _socket.Dispose();
-
-    private (int Status, string Body) Receive(Deadline deadline)
-    {
-        _length = 0;
-        int head;
-        while ((head = _buffer.AsSpan(0, _length).IndexOf("\r\n\r\n"u8)) < 0)
-            ReceiveMore(deadline);
-        var lines = Encoding.ASCII.GetString(_buffer, 0, head).Split("\r\n");
-        if (lines[0].Split(' ') is not [_, var code, ..] || !int.TryParse(code, CultureInfo.InvariantCulture, out var status))
-            throw new InvalidDataException($"an answer that is no HTTP: {lines[0]}");
-        var length = 0;
-        foreach (var line in lines)
-        {
-            if (line.StartsWith("content-length:", StringComparison.OrdinalIgnoreCase) && !int.TryParse(line.AsSpan(15), CultureInfo.InvariantCulture, out length))
-                throw new InvalidDataException($"a length that is no number: {line}");
-        }
-        var start = head + 4;
-        if (length is < 0 or > MaxAnswer)
-            throw new InvalidDataException($"an answer of {length} bytes");
-        while (_length < start + length)
-            ReceiveMore(deadline);
-        return (status, Encoding.UTF8.GetString(_buffer, start, length));
-    }
-
-    private void ReceiveMore(Deadline deadline)
-    {
-        if (_length == _buffer.Length)
-        {
-            if (_length >= 2 * MaxAnswer)
-                throw new InvalidDataException("an answer without end");
-            Array.Resize(ref _buffer, _length * 2);
-        }
-        var got = _socket.Receive(_buffer.AsSpan(_length), deadline);
-        if (got == 0)
-            throw new InvalidDataException("it closed the connection");
-        _length += got;
-    }
+    // A process that ends closes its sockets a moment before.
+    private string WhyGone(string otherwise) => _process.Exited.Wait(EndLimit) ? "it has ended; " + (_lastWords() is { Length: > 0 } words ? $"it said: {words}" : "it said nothing") : otherwise;
 
     private static string Name(byte[] request) => $"'{Encoding.ASCII.GetString(request, 0, Math.Max(0, request.AsSpan().IndexOf(" HTTP"u8)))}'";
 }

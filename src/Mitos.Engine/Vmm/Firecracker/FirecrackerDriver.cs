@@ -22,7 +22,11 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
     /// <summary>The process's working directory, in its run directory: its own, for it makes its sockets there.</summary>
     internal const string Home = "home";
 
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(10);
+    private const int MaxWords = 600;
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a process may take until its API is there, and then to be configured.</summary>
+    internal TimeSpan StartLimit { get; init; } = TimeSpan.FromSeconds(10);
 
     public VmmFacts Facts { get; } = facts;
 
@@ -66,9 +70,23 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
 
     public IVmm Adopt(VmmSpec spec, HostProcess process)
     {
-        var api = new FirecrackerApi(ApiOf(spec), spec.Id, () => !process.HasExited, Deadline.In(StartLimit));
-        return new FirecrackerMachine(spec, process, api, MemoryFile.Reopen(process.Id, FirecrackerRequests.StateDescriptor),
-            save == FirecrackerSave.Diff ? MemoryFile.Reopen(process.Id, FirecrackerRequests.ScratchDescriptor) : null, layers);
+        var open = new List<IDisposable>();
+        try
+        {
+            var api = new FirecrackerApi(ApiOf(spec), spec.Id, process, () => LastWords(spec), Deadline.In(StartLimit));
+            open.Add(api);
+            var state = MemoryFile.Reopen(process.Id, FirecrackerRequests.StateDescriptor);
+            open.Add(state);
+            var scratch = save == FirecrackerSave.Diff ? MemoryFile.Reopen(process.Id, FirecrackerRequests.ScratchDescriptor) : null;
+            return new FirecrackerMachine(spec, version, process, api, state, scratch, layers);
+        }
+        catch (Exception e)
+        {
+            open.ForEach(one => one.Dispose());
+            if (e is LinuxException)
+                throw new VmmException($"Firecracker {spec.Id} cannot be taken over: {e.Message}", e);
+            throw;
+        }
     }
 
     /// <summary>The file that has all of a stack's content.</summary>
@@ -79,22 +97,13 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
     private FirecrackerMachine StartShell(VmmSpec spec)
     {
         var machine = Launch(spec, out _);
-        try
-        {
-            machine.SetDisk(spec.Disk, Deadline.In(StartLimit));
-            return machine;
-        }
-        catch
-        {
-            machine.Dispose();
-            throw;
-        }
+        return OrEnd(spec, machine, () => machine.SetDisk(spec.Disk, Deadline.In(StartLimit)));
     }
 
     private FirecrackerMachine Boot(VmmSpec spec)
     {
         var machine = Launch(spec, out var api);
-        try
+        return OrEnd(spec, machine, () =>
         {
             var deadline = Deadline.In(StartLimit);
             machine.SetDisk(spec.Disk, deadline);
@@ -104,11 +113,23 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             api.Call(FirecrackerRequests.Vsock(), deadline);
             api.Call(FirecrackerRequests.Entropy(), deadline);
             api.Call(FirecrackerRequests.Start, deadline);
+        });
+    }
+
+    private static FirecrackerMachine OrEnd(VmmSpec spec, FirecrackerMachine machine, Action configure)
+    {
+        try
+        {
+            configure();
             return machine;
         }
-        catch
+        catch (Exception e)
         {
+            machine.Process.Kill();
+            machine.Process.Exited.Wait(EndLimit); // whoever removes its directory and cgroup finds them unused
             machine.Dispose();
+            if (e is IOException)
+                throw new VmmException($"Firecracker {spec.Id} could not be configured: {e.Message}", e);
             throw;
         }
     }
@@ -117,15 +138,16 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
     {
         var open = new List<SafeHandle>();
         HostProcess? process = null;
-        var state = MemoryFile.Create("device-state", 0);
-        var scratch = save == FirecrackerSave.Diff ? MemoryFile.Create("diff", spec.Shape.MemoryBytes) : null;
+        MemoryFile? state = null, scratch = null;
         try
         {
+            state = MemoryFile.Create("device-state", 0);
+            scratch = save == FirecrackerSave.Diff ? MemoryFile.Create("diff", spec.Shape.MemoryBytes) : null;
             var none = Keep(FileDescriptors.OpenReadWrite("/dev/null"));
             // What a boot prints is bounded by its time; a sandbox's console is not, and goes nowhere.
-            var messages = spec.Boot is null ? none : Keep(File.OpenHandle(ConsoleOf(spec), FileMode.Create, FileAccess.Write));
-            var errors = Keep(File.OpenHandle(MessagesOf(spec), FileMode.Create, FileAccess.Write));
-            List<int> descriptors = [none, messages, errors, spec.Memory.Descriptor, state.Descriptor, Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer))), scratch?.Descriptor ?? none];
+            var console = spec.Boot is null ? none : Keep(File.OpenHandle(ConsoleOf(spec), FileMode.Create, FileAccess.Write));
+            var messages = Keep(File.OpenHandle(MessagesOf(spec), FileMode.Create, FileAccess.Write));
+            List<int> descriptors = [none, console, messages, spec.Memory.Descriptor, state.Descriptor, Keep(FileDescriptors.OpenReadWrite(layers.PathOf(spec.ActiveLayer))), scratch?.Descriptor ?? none];
             if (spec.Boot is { } boot)
                 descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
             if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
@@ -142,31 +164,23 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId, Groups = FileOwner.KvmGroup() is { } kvm ? [kvm] : [], NoHugePages = true, MaxOpenFiles = 1024,
             });
-            var started = process;
-            api = new FirecrackerApi(ApiOf(spec), spec.Id, () => !started.HasExited, Deadline.In(StartLimit));
-            return new FirecrackerMachine(spec, process, api, state, scratch, layers);
+            api = new FirecrackerApi(ApiOf(spec), spec.Id, process, () => LastWords(spec), Deadline.In(StartLimit));
+            return new FirecrackerMachine(spec, version, process, api, state, scratch, layers);
         }
-        catch (Exception e) when (process is not null)
+        catch (Exception e)
         {
-            process.Kill();
-            process.Dispose();
-            Forget();
-            throw new VmmException($"Firecracker {spec.Id} did not start: {WordsOf(spec, e.Message)}", e);
-        }
-        catch (LinuxException e)
-        {
-            Forget();
-            throw new VmmException($"Firecracker {spec.Id} could not be started: {e.Message}", e);
+            process?.Kill();
+            process?.Exited.Wait(EndLimit);
+            process?.Dispose();
+            state?.Dispose();
+            scratch?.Dispose();
+            if (e is IOException or UnauthorizedAccessException)
+                throw new VmmException($"Firecracker {spec.Id} could not be started: {e.Message}", e);
+            throw;
         }
         finally
         {
             open.ForEach(handle => handle.Dispose());
-        }
-
-        void Forget()
-        {
-            state.Dispose();
-            scratch?.Dispose();
         }
 
         int Keep(SafeFileHandle handle)
@@ -176,13 +190,15 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
         }
     }
 
-    private static string WordsOf(VmmSpec spec, string otherwise)
+    private static string LastWords(VmmSpec spec) => (TailOf(MessagesOf(spec)) + TailOf(ConsoleOf(spec))).Trim();
+
+    private static string TailOf(string path)
     {
-        var words = new StringBuilder();
-        foreach (var path in (string[])[MessagesOf(spec), ConsoleOf(spec)])
-            words.Append(File.Exists(path) ? File.ReadAllText(path) : "");
-        var text = words.ToString().Trim();
-        return text.Length == 0 ? otherwise : text[Math.Max(0, text.Length - 600)..];
+        if (!File.Exists(path))
+            return "";
+        using var file = File.OpenHandle(path);
+        var words = new byte[MaxWords];
+        return Encoding.UTF8.GetString(words, 0, RandomAccess.Read(file, words, Math.Max(0, RandomAccess.GetLength(file) - MaxWords)));
     }
 
     private static string ApiOf(VmmSpec spec) => Path.Combine(spec.RunDirectory, Home, FirecrackerRequests.ApiSocket);

@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Text;
-using System.Text.Json.Nodes;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
@@ -20,21 +19,24 @@ internal sealed class FirecrackerMachine : IVmm
     private readonly FirecrackerApi _api;
     private readonly LayerStore _layers;
     private readonly VmmSpec _spec;
+    private readonly FirecrackerVersion _version;
     private readonly MemoryFile _state;
     private readonly MemoryFile? _scratch;
     private readonly string _agentSocket;
     private IReadOnlyList<GuestMemoryRegion> _memory = [];
     private (LayerId Active, LayerId Next, SafeFileHandle Source, SafeFileHandle Target)? _freeze;
+    private bool _saved; // a save was the last that it did before it is to run
 
     /// <param name="spec">What it is.</param>
+    /// <param name="version">Of the binary.</param>
     /// <param name="process">The process.</param>
     /// <param name="api">Its API.</param>
     /// <param name="state">Takes its states.</param>
     /// <param name="scratch">Takes the memory of Diff snapshots; null: states are saved alone.</param>
     /// <param name="layers">Its disks.</param>
-    public FirecrackerMachine(VmmSpec spec, HostProcess process, FirecrackerApi api, MemoryFile state, MemoryFile? scratch, LayerStore layers)
+    public FirecrackerMachine(VmmSpec spec, FirecrackerVersion version, HostProcess process, FirecrackerApi api, MemoryFile state, MemoryFile? scratch, LayerStore layers)
     {
-        (_spec, Process, _api, _state, _scratch, _layers) = (spec, process, api, state, scratch, layers);
+        (_spec, _version, Process, _api, _state, _scratch, _layers) = (spec, version, process, api, state, scratch, layers);
         _agentSocket = Path.Combine(spec.RunDirectory, FirecrackerDriver.Home, FirecrackerRequests.AgentSocket);
     }
 
@@ -46,26 +48,50 @@ internal sealed class FirecrackerMachine : IVmm
 
     public void Pause(Deadline deadline) => _api.Call(FirecrackerRequests.Pause, deadline);
 
-    public void Resume(Deadline deadline) => _api.Call(FirecrackerRequests.Resume, deadline);
+    // A source that stands still is worse than a question too many: what fails is tried again, once, when it is known where it stands.
+    public void Resume(Deadline deadline)
+    {
+        var saved = _saved;
+        _saved = false;
+        try
+        {
+            if (saved)
+            {
+                _api.Call(FirecrackerRequests.Resume, deadline);
+                return;
+            }
+        }
+        catch (VmmException) when (!Process.HasExited && deadline.RemainingMs > 0)
+        {
+            // refused, or the answer was lost
+        }
+        if (!ReadIsPaused(deadline))
+            return;
+        if (!saved && _version.NeedsSaveBeforeResume)
+            TrySave(deadline);
+        _api.Call(FirecrackerRequests.Resume, deadline);
+    }
 
     public void PrepareSave(Deadline deadline) => RandomAccess.SetLength(_state.Handle, 0);
 
-    // A machine that was booted has its memory nowhere but in itself: it goes into the memory file, which a later generation is.
     public void SaveDeviceState(Deadline deadline)
     {
+        // A machine that was booted has its memory nowhere but in itself: it goes into the memory file, which a later generation is.
         if (_spec.Boot is not null)
         {
             _api.Call(FirecrackerRequests.SaveAll, deadline);
-            return;
         }
-        if (_scratch is not null)
+        else if (_scratch is not null)
         {
             _api.Call(FirecrackerRequests.SaveDiff, deadline);
-            return;
         }
-        var (status, body) = _api.Exchange(FirecrackerRequests.SaveState, deadline);
-        if (status != 400 || !FirecrackerApi.FaultOf(body).Contains(StateSaved, StringComparison.Ordinal))
-            throw new VmmException($"Firecracker {Id} did not save its state: status {status}, {FirecrackerApi.FaultOf(body)}");
+        else
+        {
+            var (status, body) = _api.Exchange(FirecrackerRequests.SaveState, deadline);
+            if (status != 400 || !HttpAnswer.FaultOf(body).Contains(StateSaved, StringComparison.Ordinal))
+                throw new VmmException($"Firecracker {Id} did not save its state: status {status}, {HttpAnswer.FaultOf(body)}");
+        }
+        _saved = true;
     }
 
     public byte[] TakeDeviceState(Deadline deadline)
@@ -81,10 +107,21 @@ internal sealed class FirecrackerMachine : IVmm
 
     public void Load(ReadOnlyMemory<byte> state, Action<IReadOnlyList<GuestMemoryRegion>> writeMemory, Deadline deadline)
     {
-        RandomAccess.SetLength(_state.Handle, 0);
-        RandomAccess.Write(_state.Handle, state.Span, 0);
-        _api.Call(FirecrackerRequests.Load(trackDirtyPages: _scratch is not null), deadline);
-        writeMemory(Memory);
+        try
+        {
+            RandomAccess.SetLength(_state.Handle, 0);
+            RandomAccess.Write(_state.Handle, state.Span, 0);
+            _api.Call(FirecrackerRequests.Load(trackDirtyPages: _scratch is not null), deadline);
+            if (Memory.Count == 0)
+                throw new VmmException($"Firecracker {Id} says that it loaded a state, but maps nothing of its generation.");
+            writeMemory(Memory);
+            _saved = true; // by the machine that it was
+        }
+        catch
+        {
+            Process.Kill(); // half a machine is none
+            throw;
+        }
     }
 
     public void SetDisk(DiskStack stack, Deadline deadline)
@@ -129,7 +166,16 @@ internal sealed class FirecrackerMachine : IVmm
         // nothing runs
     }
 
-    public bool ReadIsPaused(Deadline deadline) => (string?)JsonNode.Parse(_api.Call(FirecrackerRequests.Info, deadline))!["state"] == "Paused";
+    public bool ReadIsPaused(Deadline deadline)
+    {
+        var answer = _api.Call(FirecrackerRequests.Info, deadline);
+        return HttpAnswer.FieldOf(answer, "state") switch
+        {
+            "Paused" => true,
+            "Running" => false,
+            var state => throw new VmmException($"Firecracker {Id} says that its state is '{state ?? answer}', neither Running nor Paused."),
+        };
+    }
 
     public void RemoveNetwork(Deadline deadline)
     {
@@ -179,6 +225,19 @@ internal sealed class FirecrackerMachine : IVmm
         Process.Kill();
         Detach();
         Process.Dispose();
+    }
+
+    // When it fails the guest runs on all the same, unreachable until the next save: better than not at all.
+    private void TrySave(Deadline deadline)
+    {
+        try
+        {
+            SaveDeviceState(deadline);
+        }
+        catch (VmmException)
+        {
+            // said already, by whatever led here
+        }
     }
 
     private void CloseFreeze()
