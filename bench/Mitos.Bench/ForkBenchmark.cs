@@ -246,8 +246,11 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
         var memory = held.Select(bench.Sandboxes.ReadMemory).ToList();
         _figures["idleForks"] = new JsonObject
         {
-            ["count"] = count, ["hostMemoryMiB"] = before - MemoryAvailableMiB(), ["privateMiB"] = memory.Sum(one => one.PrivateBytes) >> 20,
-            ["vmmMiB"] = memory.Sum(one => one.VmmBytes) >> 20, ["cpuPercentOfACoreEach"] = Math.Round(cpu / seconds / count * 100, 4),
+            ["count"] = count,
+            ["hostMemoryMiB"] = before - MemoryAvailableMiB(),
+            ["privateMiB"] = memory.Sum(one => one.PrivateBytes) >> 20,
+            ["vmmMiB"] = memory.Sum(one => one.VmmBytes) >> 20,
+            ["cpuPercentOfACoreEach"] = Math.Round(cpu / seconds / count * 100, 4),
         };
         await Parallel.ForEachAsync(held, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (id, _) => await bench.RemoveAsync(id));
         await bench.RemoveAsync(source);

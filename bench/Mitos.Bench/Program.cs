@@ -39,7 +39,8 @@ static async Task<int> ForkAsync(string[] args)
     var defaults = new EngineOptions();
     var vmm = defaults with
     {
-        Vmm = Option("--vmm") ?? Variable("MITOS_VMM") ?? defaults.Vmm, Accelerator = Option("--accel") ?? Variable("MITOS_ACCEL") ?? defaults.Accelerator,
+        Vmm = Option("--vmm") ?? Variable("MITOS_VMM") ?? defaults.Vmm,
+        Accelerator = Option("--accel") ?? Variable("MITOS_ACCEL") ?? defaults.Accelerator,
         Firecracker = Path.GetFullPath(Option("--firecracker") ?? Variable("MITOS_FIRECRACKER") ?? defaults.Firecracker),
     };
     await using var bench = await Bench.StartAsync(vmm, guest, warmShells: 4);
@@ -48,10 +49,16 @@ static async Task<int> ForkAsync(string[] args)
     var figures = await new ForkBenchmark(bench, quick, what => Console.Error.WriteLine($"[{started.Elapsed.TotalSeconds,4:F0} s] {what}")).RunAsync(idle);
     var run = new JsonObject
     {
-        ["benchmark"] = "fork", ["date"] = DateTime.UtcNow.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture), ["revision"] = Revision(), ["file"] = file,
+        ["benchmark"] = "fork",
+        ["date"] = DateTime.UtcNow.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture),
+        ["revision"] = Revision(),
+        ["file"] = file,
         ["host"] = new JsonObject
         {
-            ["cpuModel"] = facts.CpuModel, ["cpuCount"] = facts.CpuCount, ["memoryMiB"] = facts.MemoryBytes >> 20, ["kernel"] = facts.Kernel,
+            ["cpuModel"] = facts.CpuModel,
+            ["cpuCount"] = facts.CpuCount,
+            ["memoryMiB"] = facts.MemoryBytes >> 20,
+            ["kernel"] = facts.Kernel,
             ["vmm"] = $"{facts.Vmm} {facts.VmmVersion} ({facts.Accelerator})",
         },
         ["figures"] = figures,

@@ -17,7 +17,9 @@ internal sealed class Samples
 
     public JsonObject ToJson() => new()
     {
-        ["p50"] = Math.Round(Median, 3), ["p99"] = Math.Round(Percentile(0.99), 3), ["count"] = _values.Count,
+        ["p50"] = Math.Round(Median, 3),
+        ["p99"] = Math.Round(Percentile(0.99), 3),
+        ["count"] = _values.Count,
         ["samples"] = new JsonArray([.. _values.Select(value => (JsonNode)Math.Round(value, 3))]),
     };
 }

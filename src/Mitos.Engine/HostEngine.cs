@@ -10,6 +10,7 @@ using Mitos.Engine.Machines;
 using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.SelfTest;
+using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
 using Mitos.Engine.Vmm.Qemu;
 using Mitos.Linux.Cgroups;
@@ -28,7 +29,7 @@ public sealed class HostEngine : IHostEngine
     private readonly MachineHost _host;
     private readonly RunDirectory _runLock;
 
-    private HostEngine(EngineOptions options, SafeFileHandle stateLock, RunDirectory runLock, ISandboxes sandboxes, ITemplates templates, ShellPool shells, SandboxStore store, MachineHost host)
+    private HostEngine(EngineOptions options, SafeFileHandle stateLock, RunDirectory runLock, ISandboxes sandboxes, ITemplates templates, ISnapshots snapshots, ShellPool shells, SandboxStore store, MachineHost host)
     {
         _options = options;
         _lock = stateLock;
@@ -38,12 +39,15 @@ public sealed class HostEngine : IHostEngine
         _host = host;
         Sandboxes = sandboxes;
         Templates = templates;
+        Snapshots = snapshots;
         _idle = new Timer(_ => _ = shells.DropIdleAsync(), null, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
     }
 
     public ISandboxes Sandboxes { get; }
 
     public ITemplates Templates { get; }
+
+    public ISnapshots Snapshots { get; }
 
     /// <summary>Takes the state directory, recovers what an earlier engine left, and is ready.</summary>
     /// <exception cref="SandboxException">InvalidArgument: an option; FailedPrecondition: QEMU is missing, not root, state of another version; Conflict: another engine has the state directory.</exception>
@@ -74,19 +78,27 @@ public sealed class HostEngine : IHostEngine
             var capacity = new HostCapacity(options);
             var store = new SandboxStore(Path.Combine(options.StateDirectory, "sandboxes"));
             var templates = new TemplateService(options, host, generations, registry, new TemplateFreezer(host, generations, capturer), shells, birth);
-            var forks = new ForkService(store, generations, capturer, shells, birth, new Flattener(store, host, logger), capacity, logger);
-            var sandboxes = new SandboxService(store, templates, registry, host, shells, birth, forks, capacity, logger);
-            templates.CountSandboxes = name => store.All.Count(sandbox => sandbox.Machine?.Spec.Shape is { } shape && (sandbox.Record.Template == name || $"{sandbox.Record.Template}@{shape.CpuCount}x{shape.MemoryMiB}" == name));
-            var readable = await new Recoverer(host, generations, store, logger, keepUnknown: registry.Unreadable.Count > 0).RunAsync(
-                (record, machine) => sandboxes.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
+            var lives = new SandboxLives(store, logger);
+            var flattener = new Flattener(store, host, logger);
+            var kept = new SnapshotStore(Path.Combine(options.StateDirectory, "snapshots"), generations, layers);
+            foreach (var path in kept.Unreadable)
+                logger.LogError("the snapshot {Path} cannot be read; nothing is cleaned up until it is deleted", path);
+            var snapshots = new SnapshotService(store, kept, lives, host, capturer, flattener, birth, shells, capacity, logger);
+            var forks = new ForkService(store, generations, capturer, shells, birth, flattener, snapshots, capacity, logger);
+            var sandboxes = new SandboxService(store, lives, snapshots, templates, registry, host, shells, birth, forks, capacity);
+            templates.CountSandboxes = name => store.All.Where(sandbox => sandbox.Record.State != SandboxState.Stopped).Select(sandbox => sandbox.Record)
+                .Concat(kept.All.Where(record => record.PausedSandbox is null).Select(record => record.Source)).Count(record => record.IsOf(name));
+            var unknown = registry.Unreadable.Count > 0 || kept.Unreadable.Count > 0;
+            var readable = await new Recoverer(host, generations, store, kept, logger, keepUnknown: unknown).RunAsync(
+                (record, machine) => lives.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
             registry.AllReadable = () =>
             {
                 generations.DeleteUnused(registry.UsedGenerations);
-                if (readable)
+                if (readable && kept.Unreadable.Count == 0)
                     layers.DeleteUnused();
             };
             await BuildDrafts.DeleteAsync(options);
-            return new HostEngine(options, stateLock, runLock, sandboxes, templates, shells, store, host);
+            return new HostEngine(options, stateLock, runLock, sandboxes, templates, snapshots, shells, store, host);
         }
         catch
         {

@@ -1,5 +1,6 @@
 using Mitos.Engine.Hosts;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
 
 namespace Mitos.Engine;
@@ -10,6 +11,8 @@ public interface IHostEngine : IAsyncDisposable
     ISandboxes Sandboxes { get; }
 
     ITemplates Templates { get; }
+
+    ISnapshots Snapshots { get; }
 
     /// <summary>Probes the host; takes up to a second.</summary>
     HostFacts ProbeHost();

@@ -32,7 +32,9 @@ public sealed class ProcessTests
         var result = await ProcessOutput.RunAsync(host.Agent, new ProcessSpec
         {
             Argv = ["sh", "-c", "printf '%s|' \"$@\" \"$GREETING\" \"$HOME\" \"$USER\" \"$PWD\"; id -u", "sh", "a b", "", "é'\""],
-            User = "nobody", Directory = "/usr/bin", Environment = new Dictionary<string, string> { ["GREETING"] = "hello\nworld" },
+            User = "nobody",
+            Directory = "/usr/bin",
+            Environment = new Dictionary<string, string> { ["GREETING"] = "hello\nworld" },
         }, Deadline);
         Assert.Equal("a b||é'\"|hello\nworld|/nonexistent|nobody|/usr/bin|65534\n", result.Out);
     }

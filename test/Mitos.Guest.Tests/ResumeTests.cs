@@ -85,7 +85,13 @@ public sealed class ResumeTests
 
     private static ForkIdentity Identity(string id) => new()
     {
-        SandboxId = id, ForkId = "fork", Index = 3, Entropy = RandomNumberGenerator.GetBytes(32), Hostname = id, MachineId = new string('a', 32), Token = "secret",
+        SandboxId = id,
+        ForkId = "fork",
+        Index = 3,
+        Entropy = RandomNumberGenerator.GetBytes(32),
+        Hostname = id,
+        MachineId = new string('a', 32),
+        Token = "secret",
         Environment = new Dictionary<string, string> { ["COLOUR"] = "blue" },
     };
 

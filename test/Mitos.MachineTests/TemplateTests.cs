@@ -11,9 +11,12 @@ public sealed class TemplateTests(MachineFixture machines)
     {
         var spec = new BuildTemplateSpec
         {
-            Name = "server", From = "base", Steps = [new BuildStep { Run = "mkdir /srv/www && echo hello > /srv/www/index.html" }],
+            Name = "server",
+            From = "base",
+            Steps = [new BuildStep { Run = "mkdir /srv/www && echo hello > /srv/www/index.html" }],
             Environment = new Dictionary<string, string> { ["FLAVOUR"] = "mint" },
-            StartCommand = "cd /srv/www && exec python3 -m http.server 8000 --bind 127.0.0.1", ReadyCommand = "curl -sf http://127.0.0.1:8000/",
+            StartCommand = "cd /srv/www && exec python3 -m http.server 8000 --bind 127.0.0.1",
+            ReadyCommand = "curl -sf http://127.0.0.1:8000/",
         };
         var built = await machines.Engine.Templates.BuildAsync(spec, new Progress<BuildProgress>(), CancellationToken.None);
         try

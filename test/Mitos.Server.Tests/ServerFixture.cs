@@ -8,6 +8,7 @@ using Mitos.Engine;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
 using Mitos.Server.Accounts;
+using Mitos.Server.Lifecycles;
 using Mitos.Server.Tests;
 using Mitos.Server.Tests.Api;
 using Mitos.TestKit;
@@ -58,7 +59,7 @@ public sealed class ServerFixture : IAsyncLifetime
     public async Task StartAsync()
     {
         Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
-        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, new KeyStore(Options.StateDirectory));
+        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, new KeyStore(Options.StateDirectory), LeaseStore.Open(Options.StateDirectory));
         await _app.StartAsync();
         Address = new Uri(_app.Urls.Single(url => url.StartsWith("http://127", StringComparison.Ordinal)) + "/");
         using var plain = new HttpClient { BaseAddress = Address };
@@ -95,7 +96,8 @@ public sealed class ServerFixture : IAsyncLifetime
             await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket ?? Socket), cancellationToken);
             return new NetworkStream(connection, ownsSocket: true);
         },
-    })) { BaseAddress = new Uri("http://localhost/"), Timeout = Limit };
+    }))
+    { BaseAddress = new Uri("http://localhost/"), Timeout = Limit };
 
     /// <summary>A sandbox of its own for a test that disturbs it; removed at its end.</summary>
     public async Task<Lease> CreateAsync(string? name = null)

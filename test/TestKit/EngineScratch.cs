@@ -10,7 +10,9 @@ public sealed class EngineScratch
 
     public EngineScratch() => Options = new EngineOptions
     {
-        StateDirectory = $"/var/tmp/mitos-test-{_id}", RunDirectory = $"/tmp/mt-{_id}", WarmShells = 2,
+        StateDirectory = $"/var/tmp/mitos-test-{_id}",
+        RunDirectory = $"/tmp/mt-{_id}",
+        WarmShells = 2,
         GuestDirectory = Environment.GetEnvironmentVariable("MITOS_GUEST_DIR")
             ?? throw new InvalidOperationException("MITOS_GUEST_DIR must name the directory of mitos-guest; `./mitos test` sets it."),
     };
@@ -21,7 +23,7 @@ public sealed class EngineScratch
     public List<string> FindLeaks()
     {
         var leaks = new List<string>();
-        foreach (var folder in new[] { "layers", "generations", "sandboxes", "templates" })
+        foreach (var folder in new[] { "layers", "generations", "sandboxes", "templates", "snapshots" })
             leaks.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(Options.StateDirectory, folder)));
         leaks.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(Options.RunDirectory, "v")));
         foreach (var groups in Groups().Where(Directory.Exists))

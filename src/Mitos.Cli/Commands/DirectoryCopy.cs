@@ -15,7 +15,9 @@ internal static class DirectoryCopy
     {
         using var session = await client.OpenExecAsync(to.Id, new ExecRequest
         {
-            Argv = ["/bin/sh", "-c", "mkdir -p -- \"$0\" && exec tar -xf - --no-same-owner -C \"$0\"", to.Path], User = user, Stdin = true,
+            Argv = ["/bin/sh", "-c", "mkdir -p -- \"$0\" && exec tar -xf - --no-same-owner -C \"$0\"", to.Path],
+            User = user,
+            Stdin = true,
         }, cancellationToken);
         using var tar = Start(["-cf", "-", "-C", from, "."], input: false);
         await using var counted = new CountedStream(tar.StandardOutput.BaseStream);

@@ -33,7 +33,10 @@ internal static class ExecCommand
                 using var client = Settings.Connect();
                 var request = new ExecRequest
                 {
-                    Argv = [.. result.GetRequiredValue(command)], Env = Environment(result.GetValue(env), asksTerminal), User = result.GetValue(user), Cwd = result.GetValue(directory),
+                    Argv = [.. result.GetRequiredValue(command)],
+                    Env = Environment(result.GetValue(env), asksTerminal),
+                    User = result.GetValue(user),
+                    Cwd = result.GetValue(directory),
                     Stdin = result.GetValue(interactive) || Console.IsInputRedirected || asksTerminal,
                     Tty = asksTerminal ? RawTerminal.Size() : null,
                 };

@@ -22,8 +22,11 @@ internal static class SandboxCommands
             {
                 var sandbox = await Waiting.ShowAsync($"creating a sandbox of template {result.GetValue(template)}", client.CreateAsync(new CreateSandboxRequest
                 {
-                    Template = result.GetValue(template), CpuCount = result.GetValue(cpu), MemoryMiB = result.GetValue(memory),
-                    Name = result.GetValue(name), Env = CommandRunner.Pairs(result.GetValue(env)),
+                    Template = result.GetValue(template),
+                    CpuCount = result.GetValue(cpu),
+                    MemoryMiB = result.GetValue(memory),
+                    Name = result.GetValue(name),
+                    Env = CommandRunner.Pairs(result.GetValue(env)),
                 }, cancellationToken));
                 if (json)
                     Output.Json(sandbox, ContractsJson.Default.SandboxBody);

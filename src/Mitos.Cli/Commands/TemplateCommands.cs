@@ -28,8 +28,15 @@ internal static class TemplateCommands
             var steps = (result.GetValue(copy) ?? []).Select(TemplateBuild.Copy).Concat((result.GetValue(run) ?? []).Select(command => new BuildStepBody { Run = command })).ToList();
             var built = await TemplateBuild.RunAsync(client, new BuildTemplateRequest
             {
-                Name = result.GetValue(name), From = result.GetValue(from), Steps = steps, Env = CommandRunner.Pairs(result.GetValue(env)), Start = result.GetValue(start),
-                Ready = result.GetValue(ready), CpuCount = result.GetValue(cpu), MemoryMiB = result.GetValue(memory), NoCache = result.GetValue(noCache),
+                Name = result.GetValue(name),
+                From = result.GetValue(from),
+                Steps = steps,
+                Env = CommandRunner.Pairs(result.GetValue(env)),
+                Start = result.GetValue(start),
+                Ready = result.GetValue(ready),
+                CpuCount = result.GetValue(cpu),
+                MemoryMiB = result.GetValue(memory),
+                NoCache = result.GetValue(noCache),
             }, false, cancellationToken);
             if (json)
                 Output.Json(built, ContractsJson.Default.TemplateBody);

@@ -11,12 +11,15 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
 {
     /// <summary>More than the rings of both outputs can hold: what comes beyond it was never allowed.</summary>
     private const int MaxBuffered = 1 << 20;
-    private const int InputChunk = 32 << 10;
+
+    /// <summary>Offset of what comes next.</summary>
+    public const ulong FromNow = ulong.MaxValue;
+
     private readonly AgentConnection _connection;
     private readonly uint _id;
     private readonly Channel<ProcessEvent> _events = Channel.CreateUnbounded<ProcessEvent>(new() { SingleReader = true });
     private readonly TaskCompletionSource<ProcessExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly AgentInputs.Input _input;
+    private readonly AgentInput _input;
     private readonly ulong[] _received, _taken;
     private long _buffered;
     private int _disposed;
@@ -27,7 +30,7 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
         _id = connection.NextId();
         _received = [stdoutFrom, stderrFrom];
         _taken = [stdoutFrom, stderrFrom];
-        _input = connection.Inputs.Acquire(key);
+        _input = new AgentInput(connection, key);
     }
 
     public ProcessKey Key { get; }
@@ -73,35 +76,11 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
         _connection.Post(_id, MessageType.Ack, new WireWriter().Number((int)taken.Stream).Number(end));
     }
 
-    /// <summary>Writes input; completes when the guest has room for more.</summary>
-    /// <exception cref="AgentException">FailedPrecondition: the input is closed.</exception>
-    public async Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
-    {
-        await _input.Turn.WaitAsync(cancellationToken);
-        try
-        {
-            for (; bytes.Length > 0; bytes = bytes[Math.Min(InputChunk, bytes.Length)..])
-                await WritePieceAsync(bytes[..Math.Min(InputChunk, bytes.Length)], cancellationToken);
-        }
-        finally
-        {
-            _input.Turn.Release();
-        }
-    }
+    /// <inheritdoc cref="AgentInput.WriteAsync"/>
+    public Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => _input.WriteAsync(bytes, cancellationToken);
 
-    /// <summary>The other side reads the end after what was written.</summary>
-    public async Task CloseInputAsync(CancellationToken cancellationToken)
-    {
-        await _input.Turn.WaitAsync(cancellationToken);
-        try
-        {
-            await _connection.RequestAsync(MessageType.CloseStdin, Key.Write, cancellationToken);
-        }
-        finally
-        {
-            _input.Turn.Release();
-        }
-    }
+    /// <inheritdoc cref="AgentInput.CloseAsync"/>
+    public Task CloseInputAsync(CancellationToken cancellationToken) => _input.CloseAsync(cancellationToken);
 
     /// <summary>Takes no more output. The other side lives on.</summary>
     public ValueTask DisposeAsync()
@@ -109,7 +88,7 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return ValueTask.CompletedTask;
         _connection.Unsubscribe(_id);
-        _connection.Inputs.Release(Key);
+        _input.Dispose();
         _events.Writer.TryComplete();
         _connection.Post(_connection.NextId(), MessageType.Detach, new WireWriter().Number((int)_id));
         return ValueTask.CompletedTask;
@@ -140,30 +119,15 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
     {
         var reader = new WireReader(answer);
         Pid = reader.Int32();
-        reader.Number();
-        reader.Number();
-        var accepted = reader.Number();
-        _input.Next ??= accepted;
-        return !reader.Failed;
-    }
-
-    private async Task WritePieceAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
-    {
-        // After a piece whose fate is unknown the guest says how far it came.
-        var offset = _input.Next ?? await InputAsync(0, default, cancellationToken);
-        _input.Next = null;
-        await InputAsync(offset, piece, cancellationToken);
-        _input.Next = offset + (ulong)piece.Length;
-    }
-
-    private async Task<ulong> InputAsync(ulong offset, ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
-    {
-        var answer = await _connection.RequestAsync(MessageType.Stdin, writer =>
+        var begins = (Stdout: reader.Number(), Stderr: reader.Number());
+        _input.Knows(reader.Number());
+        for (var i = 0; i < _received.Length; i++)
         {
-            Key.Write(writer);
-            writer.Number(offset).Raw(piece.Span);
-        }, cancellationToken);
-        return new WireReader(answer).Number();
+            // what came before the attachment is not ours to count
+            if (_received[i] == FromNow)
+                _received[i] = _taken[i] = i == 0 ? begins.Stdout : begins.Stderr;
+        }
+        return !reader.Failed;
     }
 
     private bool OnOutput(byte[] payload)

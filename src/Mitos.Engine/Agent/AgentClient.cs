@@ -57,6 +57,34 @@ public sealed class AgentClient : IAsyncDisposable
         return new AgentProcess(_connection, channel);
     }
 
+    /// <summary>Takes the output that comes from now on.</summary>
+    /// <exception cref="AgentException">NotFound.</exception>
+    public Task<AgentProcess> FollowAsync(ProcessKey key, CancellationToken cancellationToken) => AttachAsync(key, AgentChannel.FromNow, AgentChannel.FromNow, cancellationToken);
+
+    /// <summary>Writes input of a process, without taking its output.</summary>
+    /// <exception cref="AgentException">NotFound; FailedPrecondition: its input is closed, or it has ended.</exception>
+    public async Task WriteInputAsync(ProcessKey key, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        using var input = new AgentInput(_connection, key);
+        await input.WriteAsync(bytes, cancellationToken);
+    }
+
+    /// <summary>The process reads the end of its input.</summary>
+    /// <exception cref="AgentException">NotFound.</exception>
+    public async Task CloseInputAsync(ProcessKey key, CancellationToken cancellationToken)
+    {
+        using var input = new AgentInput(_connection, key);
+        await input.CloseAsync(cancellationToken);
+    }
+
+    /// <exception cref="AgentException">NotFound; FailedPrecondition: it has no terminal, or has ended.</exception>
+    public Task ResizeAsync(ProcessKey key, TerminalSize size, CancellationToken cancellationToken) =>
+        _connection.RequestAsync(MessageType.Resize, writer =>
+        {
+            key.Write(writer);
+            writer.Number(size.Rows).Number(size.Columns);
+        }, cancellationToken);
+
     /// <summary>Connects to a port of 127.0.0.1, or else of ::1, inside the guest.</summary>
     /// <exception cref="AgentException">FailedPrecondition: nothing listens there. InvalidArgument. Exhausted: 1024 streams are open.</exception>
     public async Task<AgentPortStream> OpenPortAsync(int port, CancellationToken cancellationToken)

@@ -60,7 +60,9 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
         machine.Vmm.Resume(deadline);
         return timings with
         {
-            Disk = Stopwatch.GetElapsedTime(started, disk), Memory = written, DeviceState = Stopwatch.GetElapsedTime(disk) - written,
+            Disk = Stopwatch.GetElapsedTime(started, disk),
+            Memory = written,
+            DeviceState = Stopwatch.GetElapsedTime(disk) - written,
         };
     }
 

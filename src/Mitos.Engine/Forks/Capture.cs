@@ -1,5 +1,6 @@
 using Mitos.Engine.Disks;
 using Mitos.Engine.Generations;
+using Mitos.Engine.Vmm;
 using Mitos.Linux.Memory;
 
 namespace Mitos.Engine.Forks;
@@ -12,12 +13,13 @@ public sealed class Capture : IDisposable
 {
     private readonly LayerStore _layers;
 
-    internal Capture(Generation generation, DiskStack disk, byte[] deviceState, IReadOnlyList<IReadOnlyList<PageRun>> runs, PageBuffer? pages, LayerStore layers)
+    internal Capture(Generation generation, DiskStack disk, byte[] deviceState, IReadOnlyList<IReadOnlyList<PageRun>> runs, PageBuffer? pages, LayerStore layers, IReadOnlyList<GuestMemoryRegion> regions)
     {
         Generation = generation.Acquire();
         Disk = disk;
         DeviceState = deviceState;
         Runs = runs;
+        Regions = regions;
         Pages = pages;
         _layers = layers;
         layers.Acquire(disk.Frozen);
@@ -32,6 +34,9 @@ public sealed class Capture : IDisposable
     /// <summary>For each memory region of the machine the pages of the delta, in order.</summary>
     public IReadOnlyList<IReadOnlyList<PageRun>> Runs { get; }
 
+    /// <summary>Where those regions belong in the generation's memory.</summary>
+    public IReadOnlyList<GuestMemoryRegion> Regions { get; }
+
     /// <summary>The pages of <see cref="Runs"/>, one after the other; null for an empty delta.</summary>
     public PageBuffer? Pages { get; }
 
@@ -39,10 +44,10 @@ public sealed class Capture : IDisposable
 
     /// <summary>The generation's own instant: no delta.</summary>
     public static Capture Of(Generation generation, LayerStore layers) =>
-        new(generation, generation.Disk, generation.DeviceState, [], null, layers);
+        new(generation, generation.Disk, generation.DeviceState, [], null, layers, []);
 
     /// <summary>The same instant with another state, for tests of what becomes of a bad one. Without pages of its own.</summary>
-    internal Capture WithState(byte[] state) => new(Generation, Disk, state, [], null, _layers);
+    internal Capture WithState(byte[] state) => new(Generation, Disk, state, [], null, _layers, []);
 
     public void Dispose()
     {

@@ -24,9 +24,10 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
     /// <summary>Prepares, pauses, captures and resumes.</summary>
     /// <param name="machine">Runs, and maps a generation.</param>
     /// <param name="beforePause">Called when all is ready, with the new layer in place: the journal must name it before the pause.</param>
+    /// <param name="stays">Whether the machine stays paused; the caller ends or resumes it.</param>
     /// <returns>The capture, and the times of the pause.</returns>
     /// <exception cref="VmmException">It failed; the source goes on if its VMM lives.</exception>
-    public (Capture Capture, PauseSection Pause) Take(Machine machine, Action beforePause)
+    public (Capture Capture, PauseSection Pause) Take(Machine machine, Action beforePause, bool stays = false)
     {
         var generation = machine.Generation ?? throw new InvalidOperationException($"Machine {machine.Spec.Id} maps no generation.");
         using var pageMap = new PageMap(machine.Vmm.Process.Id);
@@ -46,7 +47,7 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
                 var next = machine.NextLayer!.Value;
                 try
                 {
-                    pause.Run(active, next, buffer, Deadline.In(maxPause));
+                    pause.Run(active, next, buffer, Deadline.In(maxPause), stays);
                 }
                 finally
                 {
@@ -59,7 +60,7 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
                 }
                 var state = machine.Vmm.TakeDeviceState(Deadline.In(TimeSpan.FromSeconds(5)));
                 if (!pause.BufferTooSmall)
-                    return (Keep(machine, new Capture(generation, DiskOf(machine, pause.Frozen, next), state, runs, buffer, host.Layers), pause.Frozen), pause);
+                    return (Keep(machine, new Capture(generation, DiskOf(machine, pause.Frozen, next), state, runs, buffer, host.Layers, machine.Vmm.Memory), pause.Frozen), pause);
                 if (attempt == Attempts)
                     throw new VmmException($"The memory of machine {machine.Spec.Id} changes faster than it can be captured ({estimate >> 20} MiB, then {pause.Pages >> 8} MiB).");
                 slack = Math.Max(slack * 2, (long)pause.Pages * PageBuffer.PageSize / 2);

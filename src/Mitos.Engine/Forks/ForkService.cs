@@ -7,13 +7,14 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
 using Mitos.Engine.Vmm;
 
 namespace Mitos.Engine.Forks;
 
 /// <summary>Forks a running sandbox: one pause, one instant, N children; see docs/fork.md.</summary>
 internal sealed class ForkService(
-    SandboxStore store, GenerationStore generations, Capturer capturer, ShellPool shells, Birth birth, Flattener flattener, HostCapacity capacity, ILogger logger)
+    SandboxStore store, GenerationStore generations, Capturer capturer, ShellPool shells, Birth birth, Flattener flattener, SnapshotService snapshots, HostCapacity capacity, ILogger logger)
 {
     private const long VmmBytes = 22L << 20, OverlayBytes = 1L << 20;
 
@@ -36,7 +37,7 @@ internal sealed class ForkService(
             using (point.Reservation)
             using (point.Capture)
             {
-                using var promoted = point.Promote ? await Task.Run(() => Promotion.Promote(point.Capture, point.Machine.Vmm.Memory, generations), CancellationToken.None) : null;
+                using var promoted = point.Promote ? await Task.Run(() => Promotion.Promote(point.Capture, generations), CancellationToken.None) : null;
                 var children = await MakeChildrenAsync(source, spec, point, promoted, adopt, started, names);
                 kept.UnionWith(children.Select(child => child.Sandbox?.Name).OfType<string>());
                 shells.Refill(point.Capture.Generation);
@@ -61,6 +62,8 @@ internal sealed class ForkService(
         IDisposable? reservation = null;
         try
         {
+            if (source.Record.State == SandboxState.Paused)
+                return await OpenPausedAsync(source, spec, started);
             var machine = source.RunningMachine("forked");
             flattener.Cancel(source, machine);
             var delta = Capturer.ReadPrivateBytes(machine);
@@ -72,7 +75,7 @@ internal sealed class ForkService(
             var (capture, pause) = await Task.Run(() => capturer.Take(machine, () => store.Write(source)), CancellationToken.None);
             if (pause.Frozen != FrozenLayer.None)
                 store.Write(source);
-            var point = new ForkPoint(RandomNumberGenerator.GetHexString(12, lowercase: true), machine, capture, reservation, Promotion.Pays(capture, spec.Count), Timings(pause, capture, started));
+            var point = new ForkPoint(NewForkId(), capture, reservation, Promotion.Pays(capture, spec.Count), Timings(pause, capture, started));
             reservation = null;
             return point;
         }
@@ -82,6 +85,40 @@ internal sealed class ForkService(
             source.Gate.Release();
         }
     }
+
+    // A paused source has its instant on disk already. The caller holds its gate.
+    private async Task<ForkPoint> OpenPausedAsync(Sandbox source, ForkSpec spec, long started)
+    {
+        var capture = await snapshots.OpenAsync(source, "forked");
+        try
+        {
+            var image = capture.Generation.Record.ImageBytes + capture.DeltaBytes;
+            var reservation = capacity.Reserve($"A fork of sandbox '{source.Id}' into {spec.Count}",
+                (spec.Count * VmmBytes) + Math.Min(spec.Count * capture.DeltaBytes, image), spec.Count * OverlayBytes);
+            var timings = new ForkTimings
+            {
+                Pause = default,
+                Stop = default,
+                FreezeDisk = default,
+                DeviceState = default,
+                List = default,
+                Copy = default,
+                Resume = default,
+                DeltaBytes = capture.DeltaBytes,
+                Prepare = Stopwatch.GetElapsedTime(started),
+                Total = default,
+                WarmShells = 0,
+            };
+            return new ForkPoint(NewForkId(), capture, reservation, Promotion.Pays(capture, spec.Count), timings);
+        }
+        catch
+        {
+            capture.Dispose();
+            throw;
+        }
+    }
+
+    private static string NewForkId() => RandomNumberGenerator.GetHexString(12, lowercase: true);
 
     private async Task<ForkChild[]> MakeChildrenAsync(
         Sandbox source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, long started, IReadOnlyList<string?> names)
@@ -108,7 +145,7 @@ internal sealed class ForkService(
         Sandbox source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, int index, string? name)
     {
         var (machine, timings) = await birth.MakeAsync(point.Capture, promoted, null, CancellationToken.None);
-        var id = SandboxId.New();
+        var id = index < spec.Ids.Count ? spec.Ids[index] : SandboxId.New();
         var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
         try
         {
@@ -117,9 +154,20 @@ internal sealed class ForkService(
             var (greeting, handshake) = await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), name, point.ForkId, index, token, environment));
             var record = source.Record with
             {
-                Id = id.ToString(), Name = name, State = SandboxState.Running, CreatedAt = DateTimeOffset.UtcNow, Lineage = [.. source.Record.Lineage, source.Record.Id],
-                ForkId = point.ForkId, ForkIndex = index, Environment = environment, Metadata = NameValues.Merge(source.Record.Metadata, spec.Metadata), AccessToken = token,
-                Machine = SandboxStore.Describe(machine), StoppedAt = null, StopReason = null,
+                Id = id.ToString(),
+                Name = name,
+                State = SandboxState.Running,
+                Snapshot = null,
+                CreatedAt = DateTimeOffset.UtcNow,
+                Lineage = [.. source.Record.Lineage, source.Record.Id],
+                ForkId = point.ForkId,
+                ForkIndex = index,
+                Environment = environment,
+                Metadata = NameValues.Merge(source.Record.Metadata, spec.Metadata),
+                AccessToken = token,
+                Machine = SandboxStore.Describe(machine),
+                StoppedAt = null,
+                StopReason = null,
             };
             return (adopt(record, machine, agent), timings with { Greeting = greeting, Handshake = handshake });
         }
@@ -164,11 +212,19 @@ internal sealed class ForkService(
 
     private static ForkTimings Timings(PauseSection pause, Capture capture, long started) => new()
     {
-        Pause = pause.Between(0, 6), Stop = pause.Between(0, 1), DeviceState = pause.Between(1, 2), FreezeDisk = pause.Between(2, 3), List = pause.Between(3, 4),
-        Copy = pause.Between(4, 5), Resume = pause.Between(5, 6), DeltaBytes = capture.DeltaBytes, Prepare = Stopwatch.GetElapsedTime(started, pause.Stamps[0]),
-        Total = TimeSpan.Zero, WarmShells = 0,
+        Pause = pause.Between(0, 6),
+        Stop = pause.Between(0, 1),
+        DeviceState = pause.Between(1, 2),
+        FreezeDisk = pause.Between(2, 3),
+        List = pause.Between(3, 4),
+        Copy = pause.Between(4, 5),
+        Resume = pause.Between(5, 6),
+        DeltaBytes = capture.DeltaBytes,
+        Prepare = Stopwatch.GetElapsedTime(started, pause.Stamps[0]),
+        Total = TimeSpan.Zero,
+        WarmShells = 0,
     };
 
     /// <summary>What the pause left, and what goes with it.</summary>
-    private sealed record ForkPoint(string ForkId, Machine Machine, Capture Capture, IDisposable Reservation, bool Promote, ForkTimings Timings);
+    private sealed record ForkPoint(string ForkId, Capture Capture, IDisposable Reservation, bool Promote, ForkTimings Timings);
 }

@@ -29,8 +29,10 @@ internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List
     /// <param name="next">The empty layer that was added for this.</param>
     /// <param name="buffer">Takes the pages.</param>
     /// <param name="deadline">Until when the source may stand still; its resume has a deadline of its own.</param>
-    public void Run(LayerId active, LayerId next, PageBuffer buffer, Deadline deadline)
+    /// <param name="stays">Whether it is left paused when all went well.</param>
+    public void Run(LayerId active, LayerId next, PageBuffer buffer, Deadline deadline, bool stays = false)
     {
+        var captured = false;
         Stamps[0] = Stopwatch.GetTimestamp();
         try
         {
@@ -46,11 +48,13 @@ internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List
             BufferTooSmall = (long)Pages * PageBuffer.PageSize > buffer.Length;
             if (!BufferTooSmall)
                 Copy(buffer);
+            captured = !BufferTooSmall;
             Stamps[5] = Stopwatch.GetTimestamp();
         }
         finally
         {
-            vmm.Resume(Deadline.In(TimeSpan.FromSeconds(10)));
+            if (!captured || !stays)
+                vmm.Resume(Deadline.In(TimeSpan.FromSeconds(10)));
             Stamps[6] = Stopwatch.GetTimestamp();
         }
     }

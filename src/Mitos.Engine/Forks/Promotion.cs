@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Mitos.Engine.Generations;
-using Mitos.Engine.Vmm;
 using Mitos.Linux.Memory;
 
 namespace Mitos.Engine.Forks;
@@ -20,23 +19,26 @@ internal static class Promotion
 
     /// <summary>Writes the new generation's memory once and seals it.</summary>
     /// <param name="capture">Stays as it is.</param>
-    /// <param name="regions">Where the runs of the capture belong in the memory file.</param>
     /// <param name="store">Keeps nothing of it: it lives as long as it is used.</param>
     /// <returns>The generation; the caller disposes it.</returns>
     /// <exception cref="IOException">No memory.</exception>
-    public static Generation Promote(Capture capture, IReadOnlyList<GuestMemoryRegion> regions, GenerationStore store)
+    public static Generation Promote(Capture capture, GenerationStore store)
     {
         var old = capture.Generation;
         var memory = MemoryFile.Create($"generation-of-{old.Id}", old.Memory.Length);
         try
         {
             var bytes = GenerationMemory.CopyData(old.Memory, memory);
-            GenerationMemory.Apply(memory, capture.Runs, regions, capture.Pages!);
+            GenerationMemory.Apply(memory, capture.Runs, capture.Regions, capture.Pages!);
             memory.Seal();
             var record = old.Record with
             {
-                Id = RandomNumberGenerator.GetHexString(16, lowercase: true), Persistent = false, Checksum = "",
-                ImageBytes = bytes + capture.DeltaBytes, Layers = capture.Disk.Frozen.Select(layer => layer.ToString()).ToList(),
+                Id = RandomNumberGenerator.GetHexString(16, lowercase: true),
+                Persistent = false,
+                Root = old.Record.Persistent ? old.Id : old.Record.Root,
+                Checksum = "",
+                ImageBytes = bytes + capture.DeltaBytes,
+                Layers = capture.Disk.Frozen.Select(layer => layer.ToString()).ToList(),
             };
             return store.AddTransient(record, memory);
         }

@@ -24,6 +24,9 @@ public sealed record GenerationRecord
     /// <summary>Whether it has files and so survives the engine; else it lives as long as a machine maps it.</summary>
     public required bool Persistent { get; init; }
 
+    /// <summary>Of one without files: the one with files that it descends from.</summary>
+    public string? Root { get; init; }
+
     /// <summary>Bytes of memory that are not zero.</summary>
     public long ImageBytes { get; init; }
 

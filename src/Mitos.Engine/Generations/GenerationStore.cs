@@ -43,8 +43,14 @@ public sealed class GenerationStore(string directory, LayerStore layers)
             File.WriteAllBytes(Path.Combine(draft, "state"), state);
             var record = new GenerationRecord
             {
-                Id = id, Shape = shape, BaseImage = disk.BaseImage, Layers = disk.Frozen.Select(layer => layer.ToString()).ToList(),
-                Vmm = vmm, Persistent = true, ImageBytes = copied.Bytes, Checksum = Sum(copied.Checksum, state),
+                Id = id,
+                Shape = shape,
+                BaseImage = disk.BaseImage,
+                Layers = disk.Frozen.Select(layer => layer.ToString()).ToList(),
+                Vmm = vmm,
+                Persistent = true,
+                ImageBytes = copied.Bytes,
+                Checksum = Sum(copied.Checksum, state),
             };
             Journal.Write(Path.Combine(draft, "generation.json"), record, EngineJson.Default.GenerationRecord);
             Directory.Move(draft, final);

@@ -58,10 +58,19 @@ public static class HostProbe
             : new HostCheck("disk", CheckStatus.Degraded, $"only {disk >> 20} MiB free for {options.StateDirectory}; a template needs about 3 GiB while it is built", "Free space, or set MITOS_STATE to a larger disk."));
         return new HostFacts
         {
-            Vmm = vmm, VmmVersion = version, VmmBinary = binary, Accelerator = accelerator, AcceleratorReason = reason,
-            Kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim(), CpuModel = HostCpu.Model(), CpuCount = Environment.ProcessorCount,
-            MemoryBytes = HostCapacity.ReadMemoryTotal(), MemoryAvailableBytes = available, DiskAvailableBytes = disk,
-            StateDirectory = options.StateDirectory, Checks = checks,
+            Vmm = vmm,
+            VmmVersion = version,
+            VmmBinary = binary,
+            Accelerator = accelerator,
+            AcceleratorReason = reason,
+            Kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim(),
+            CpuModel = HostCpu.Model(),
+            CpuCount = Environment.ProcessorCount,
+            MemoryBytes = HostCapacity.ReadMemoryTotal(),
+            MemoryAvailableBytes = available,
+            DiskAvailableBytes = disk,
+            StateDirectory = options.StateDirectory,
+            Checks = checks,
         };
     }
 

@@ -46,7 +46,11 @@ internal static class MachineAgent
 
     public static ForkIdentity Identity(string sandboxId, string? name, string forkId, int index, string token, IReadOnlyDictionary<string, string> environment) => new()
     {
-        SandboxId = sandboxId, ForkId = forkId, Index = index, Token = token, Environment = environment,
+        SandboxId = sandboxId,
+        ForkId = forkId,
+        Index = index,
+        Token = token,
+        Environment = environment,
         Hostname = name is not null && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-') ? name : sandboxId,
         Entropy = RandomNumberGenerator.GetBytes(32),
         MachineId = RandomNumberGenerator.GetHexString(32, lowercase: true),

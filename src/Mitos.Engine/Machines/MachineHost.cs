@@ -143,8 +143,14 @@ public sealed class MachineHost
 
     private VmmSpec Spec(string id, int userId, MachineShape shape, MemoryFile memory, DiskStack disk, LayerId active, Cgroup group) => new()
     {
-        Id = id, Shape = shape, Memory = memory, Disk = disk, ActiveLayer = active,
-        RunDirectory = RunDirectoryOf(id), UserId = userId, Cgroup = group,
+        Id = id,
+        Shape = shape,
+        Memory = memory,
+        Disk = disk,
+        ActiveLayer = active,
+        RunDirectory = RunDirectoryOf(id),
+        UserId = userId,
+        Cgroup = group,
     };
 
     private void Free(string runDirectory, Cgroup? group, int userId)

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.SelfTest;
+using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
 
 namespace Mitos.Engine.Recovery;
@@ -14,4 +15,5 @@ namespace Mitos.Engine.Recovery;
 [JsonSerializable(typeof(TemplateRecord))]
 [JsonSerializable(typeof(EngineRecord))]
 [JsonSerializable(typeof(SelfTestRecord))]
+[JsonSerializable(typeof(SnapshotRecord))]
 internal sealed partial class EngineJson : JsonSerializerContext;

@@ -3,6 +3,7 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
 using Mitos.Engine.Vmm;
 using Mitos.Linux;
 using Mitos.Linux.Processes;
@@ -13,7 +14,7 @@ namespace Mitos.Engine.Recovery;
 /// At the start of an engine: adopts the machines whose journals say that they run and which do, and ends and deletes whatever
 /// else an earlier engine left: shells, half-made children, sockets, layers, cgroups.
 /// </summary>
-internal sealed class Recoverer(MachineHost host, GenerationStore generations, SandboxStore store, ILogger logger, bool keepUnknown = false)
+internal sealed class Recoverer(MachineHost host, GenerationStore generations, SandboxStore store, SnapshotStore snapshots, ILogger logger, bool keepUnknown = false)
 {
     private readonly Dictionary<string, Generation> _generations = [];
 
@@ -39,9 +40,11 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
             }
             else
             {
-                AddStopped(record);
+                AddOther(record);
             }
         }
+        if (!unreadable)
+            DeleteOrphans();
         foreach (var generation in _generations.Values)
             generation.Dispose(); // the machines have their own uses
         // What an unreadable record names is unknown: it could be any of what nobody else names.
@@ -106,8 +109,23 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
         }
     }
 
-    private void AddStopped(SandboxRecord record)
+    // A pause that was cut off has written its snapshot, a resume has not deleted it, or a removal.
+    private void DeleteOrphans()
     {
+        foreach (var snapshot in snapshots.All.Where(snapshot => snapshot.PausedSandbox is not null))
+        {
+            if (store.TryGet(SandboxId.Parse(snapshot.PausedSandbox!))?.Record is not { State: SandboxState.Paused } record || record.Snapshot != snapshot.Id)
+                snapshots.Delete(snapshot.Id);
+        }
+    }
+
+    private void AddOther(SandboxRecord record)
+    {
+        if (record.State == SandboxState.Paused && (record.Snapshot is null || snapshots.TryGet(record.Snapshot) is null))
+        {
+            logger.LogError("sandbox {Id} was paused, and its snapshot is gone or cannot be read", record.Id);
+            record = record with { State = SandboxState.Stopped, StoppedAt = DateTimeOffset.UtcNow, StopReason = "its snapshot is gone or cannot be read" };
+        }
         if (record.State == SandboxState.Running)
             record = record with { State = SandboxState.Stopped, StoppedAt = DateTimeOffset.UtcNow, StopReason = "its machine ended while no engine ran" };
         store.Add(new Sandbox(record, null, null));

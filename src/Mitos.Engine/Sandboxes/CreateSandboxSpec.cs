@@ -3,8 +3,14 @@ namespace Mitos.Engine.Sandboxes;
 /// <summary>What a new sandbox should be.</summary>
 public sealed record CreateSandboxSpec
 {
+    /// <summary>Its id, when the caller wrote it down before; null: a new one.</summary>
+    public SandboxId? Id { get; init; }
+
     /// <summary>Name of the template. Default <c>base</c>.</summary>
     public string Template { get; init; } = "base";
+
+    /// <summary>Id or name of a snapshot, which it is made of instead of the template; null: none.</summary>
+    public string? Snapshot { get; init; }
 
     /// <summary>A name of the user's choice: letters, digits, <c>. _ -</c>, at most 63; unique among living sandboxes. None by default.</summary>
     public string? Name { get; init; }

@@ -9,6 +9,9 @@ public sealed record ForkSpec
     /// <summary>Number of children, 1 to <see cref="MaxCount"/>. Default 1.</summary>
     public int Count { get; init; } = 1;
 
+    /// <summary>Ids of the children, by index, when the caller wrote them down before; the rest get new ones.</summary>
+    public IReadOnlyList<SandboxId> Ids { get; init; } = [];
+
     /// <summary>Environment added to that of the source, for all children.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 

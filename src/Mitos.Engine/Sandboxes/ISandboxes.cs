@@ -24,6 +24,9 @@ public interface ISandboxes
     /// <exception cref="Errors.SandboxException">NotFound, its remedy naming the nearest; Conflict when the beginning is ambiguous.</exception>
     SandboxInfo Find(string idOrName);
 
+    /// <summary>The sandbox of exactly this id; null: there is none.</summary>
+    SandboxInfo? TryGet(SandboxId id);
+
     /// <summary>The agent in the sandbox.</summary>
     /// <exception cref="Errors.SandboxException">NotFound; FailedPrecondition when it does not run.</exception>
     AgentClient Agent(SandboxId id);

@@ -18,7 +18,7 @@ internal sealed class Sandbox
         Id = SandboxId.Parse(record.Id);
         Machine = machine;
         Agent = agent;
-        if (machine is null)
+        if (record.State == SandboxState.Stopped)
             Stopped.SetResult();
     }
 
@@ -76,17 +76,32 @@ internal sealed class Sandbox
         var record = _record;
         return new SandboxInfo
         {
-            Id = Id, Name = record.Name, State = record.State, Template = record.Template, Generation = record.Machine.Generation.Id, GenerationBytes = record.Machine.Generation.ImageBytes,
-            CpuCount = record.Machine.Generation.Shape.CpuCount, MemoryMiB = record.Machine.Generation.Shape.MemoryMiB,
-            CreatedAt = record.CreatedAt, StoppedAt = record.StoppedAt, StopReason = record.StopReason,
+            Id = Id,
+            Name = record.Name,
+            State = record.State,
+            Template = record.Template,
+            Generation = record.Machine.Generation.Id,
+            GenerationBytes = record.Machine.Generation.ImageBytes,
+            CpuCount = record.Machine.Generation.Shape.CpuCount,
+            MemoryMiB = record.Machine.Generation.Shape.MemoryMiB,
+            DiskMiB = record.Machine.Generation.Shape.DiskMiB,
+            CreatedAt = record.CreatedAt,
+            StoppedAt = record.StoppedAt,
+            StopReason = record.StopReason,
             ForkedFrom = record.Lineage.Count > 0 ? SandboxId.Parse(record.Lineage[^1]) : null,
-            Lineage = record.Lineage.Select(SandboxId.Parse).ToList(), ForkId = record.ForkId, ForkIndex = record.ForkIndex,
-            Environment = record.Environment, Metadata = record.Metadata, AccessToken = record.AccessToken,
-            VmmPid = record.State == SandboxState.Running ? record.Machine.Pid : null, DiskLayers = record.Machine.Frozen.Count + 1,
+            Lineage = record.Lineage.Select(SandboxId.Parse).ToList(),
+            ForkId = record.ForkId,
+            ForkIndex = record.ForkIndex,
+            Environment = record.Environment,
+            Metadata = record.Metadata,
+            AccessToken = record.AccessToken,
+            VmmPid = record.State == SandboxState.Running ? record.Machine.Pid : null,
+            DiskLayers = record.Machine.Frozen.Count + 1,
         };
     }
 
-    private SandboxException NotRunning(string what) => new(ErrorCode.FailedPrecondition,
+    /// <summary>The refusal of what its state does not allow.</summary>
+    public SandboxException NotRunning(string what) => new(ErrorCode.FailedPrecondition,
         $"Sandbox '{Id}' is {_record.State.ToString().ToLowerInvariant()}{(_record.StopReason is { } reason ? $" ({reason})" : "")} and cannot be {what}.",
-        $"Only a running sandbox can be; remove it with `mitos rm {Id}`.");
+        _record.State == SandboxState.Paused ? $"Resume it first: `mitos resume {Id}`." : $"Only a running sandbox can be; remove it with `mitos rm {Id}`.");
 }

@@ -13,6 +13,8 @@ public sealed record SandboxInfo
     public required long GenerationBytes { get; init; }
     public required int CpuCount { get; init; }
     public required int MemoryMiB { get; init; }
+    /// <summary>Size of its disk.</summary>
+    public required int DiskMiB { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     /// <summary>When its machine ended; null while it runs.</summary>
     public DateTimeOffset? StoppedAt { get; init; }

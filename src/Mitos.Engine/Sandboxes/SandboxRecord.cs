@@ -20,7 +20,13 @@ public sealed record SandboxRecord
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
     public required IReadOnlyDictionary<string, string> Metadata { get; init; }
     public required string AccessToken { get; init; }
+    /// <summary>Of one that does not run: the last that it had.</summary>
     public required MachineRecord Machine { get; init; }
+    /// <summary>The snapshot that it is paused in; null: it is not.</summary>
+    public string? Snapshot { get; init; }
+
+    /// <summary>Whether it stands on a template, or on a shape of it that was made on demand.</summary>
+    public bool IsOf(string template) => Template == template || $"{Template}@{Machine.Generation.Shape.CpuCount}x{Machine.Generation.Shape.MemoryMiB}" == template;
 
     /// <summary>Whether it can be one of ours: what was read may be damaged in ways that are still JSON.</summary>
     [JsonIgnore]

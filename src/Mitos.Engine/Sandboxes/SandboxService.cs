@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
-using Microsoft.Extensions.Logging;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Capacity;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Forks;
 using Mitos.Engine.Machines;
+using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
 using Mitos.Linux.Memory;
 
@@ -13,7 +13,7 @@ namespace Mitos.Engine.Sandboxes;
 
 /// <summary>Creates, finds, measures and removes sandboxes. Forks are in <see cref="ForkService"/>.</summary>
 internal sealed class SandboxService(
-    SandboxStore store, TemplateService templates, TemplateRegistry registry, MachineHost host, ShellPool shells, Birth birth, ForkService forks, HostCapacity capacity, ILogger logger) : ISandboxes
+    SandboxStore store, SandboxLives lives, SnapshotService snapshots, TemplateService templates, TemplateRegistry registry, MachineHost host, ShellPool shells, Birth birth, ForkService forks, HostCapacity capacity) : ISandboxes
 {
     private const long VmmBytes = 24L << 20, OverlayBytes = 1L << 20;
 
@@ -22,16 +22,18 @@ internal sealed class SandboxService(
         SandboxRules.CheckName(spec.Name, "sandbox");
         SandboxRules.CheckMetadata(spec.Metadata);
         SandboxRules.CheckShape(spec.CpuCount, spec.MemoryMiB);
-        var environment = NameValues.Merge(registry.Get(spec.Template).Environment, spec.Environment);
+        var snapshot = spec.Snapshot is { } wanted ? snapshots.Find(wanted) ?? throw SandboxException.NotFound("snapshot", wanted, "`mitos snapshot ls` lists the snapshots.") : null;
+        if (snapshot is not null && (spec.CpuCount ?? snapshot.Generation.Shape.CpuCount, spec.MemoryMiB ?? snapshot.Generation.Shape.MemoryMiB) != (snapshot.Generation.Shape.CpuCount, snapshot.Generation.Shape.MemoryMiB))
+            throw SandboxException.Invalid($"What is made of a snapshot has its shape: {snapshot.Generation.Shape.CpuCount} cpu and {snapshot.Generation.Shape.MemoryMiB} MiB.", "Leave out cpuCount and memoryMiB.");
+        var environment = NameValues.Merge(snapshot?.Source.Environment ?? registry.Get(spec.Template).Environment, spec.Environment);
         SandboxRules.CheckEnvironment(environment);
-        using var generation = await templates.OpenAsync(spec.Template, spec.CpuCount, spec.MemoryMiB, cancellationToken);
-        using var reservation = capacity.Reserve($"A sandbox of template '{spec.Template}'", VmmBytes, OverlayBytes);
+        using var reservation = capacity.Reserve(snapshot is null ? $"A sandbox of template '{spec.Template}'" : $"A sandbox of snapshot '{snapshot.Id}'", VmmBytes + (2 * snapshot?.DeltaBytes ?? 0), OverlayBytes);
+        using var capture = snapshot is null ? await OpenTemplateAsync(spec, cancellationToken) : await snapshots.OpenAsync(snapshot);
         store.TakeName(spec.Name);
         try
         {
-            var id = SandboxId.New();
+            var id = spec.Id ?? SandboxId.New();
             var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
-            using var capture = Capture.Of(generation, host.Layers);
             var (machine, _) = await birth.MakeAsync(capture, null, null, cancellationToken);
             var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
             try
@@ -39,10 +41,18 @@ internal sealed class SandboxService(
                 await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), spec.Name, "", 0, token, environment));
                 var record = new SandboxRecord
                 {
-                    Id = id.ToString(), Name = spec.Name, State = SandboxState.Running, Template = spec.Template, CreatedAt = DateTimeOffset.UtcNow, Lineage = [],
-                    Environment = environment, Metadata = spec.Metadata, AccessToken = token, Machine = SandboxStore.Describe(machine),
+                    Id = id.ToString(),
+                    Name = spec.Name,
+                    State = SandboxState.Running,
+                    Template = snapshot?.Source.Template ?? spec.Template,
+                    CreatedAt = DateTimeOffset.UtcNow,
+                    Lineage = snapshot is null ? [] : [.. snapshot.Source.Lineage, snapshot.Source.Id],
+                    Environment = environment,
+                    Metadata = snapshot is null ? spec.Metadata : NameValues.Merge(snapshot.Source.Metadata, spec.Metadata),
+                    AccessToken = token,
+                    Machine = SandboxStore.Describe(machine),
                 };
-                return Adopt(record, machine, agent).Describe();
+                return lives.Adopt(record, machine, agent).Describe();
             }
             catch
             {
@@ -52,7 +62,7 @@ internal sealed class SandboxService(
             }
             finally
             {
-                shells.Refill(generation);
+                shells.Refill(capture.Generation);
             }
         }
         catch (Exception e)
@@ -67,7 +77,7 @@ internal sealed class SandboxService(
     public async Task<ForkResult> ForkAsync(SandboxId source, ForkSpec spec, CancellationToken cancellationToken)
     {
         var sandbox = store.Get(source);
-        return await forks.ForkAsync(sandbox, spec, Adopt, cancellationToken);
+        return await forks.ForkAsync(sandbox, spec, lives.Adopt, cancellationToken);
     }
 
     public async Task RemoveAsync(SandboxId id, CancellationToken cancellationToken)
@@ -81,7 +91,9 @@ internal sealed class SandboxService(
             sandbox.Removing = true;
             // The journal goes first: if we end here, the machine belongs to nobody, and the next start ends it.
             store.Remove(sandbox);
-            await EndAsync(sandbox);
+            await SandboxLives.EndAsync(sandbox);
+            snapshots.DeleteOf(sandbox.Record);
+            sandbox.Stopped.TrySetResult();
         }
         finally
         {
@@ -92,6 +104,8 @@ internal sealed class SandboxService(
     public IReadOnlyList<SandboxInfo> List() => store.All.Select(sandbox => sandbox.Describe()).ToList();
 
     public SandboxInfo Find(string idOrName) => store.Find(idOrName).Describe();
+
+    public SandboxInfo? TryGet(SandboxId id) => store.TryGet(id)?.Describe();
 
     public AgentClient Agent(SandboxId id) => store.Get(id).RunningAgent("reached");
 
@@ -118,45 +132,9 @@ internal sealed class SandboxService(
 
     public Task WaitStoppedAsync(SandboxId id, CancellationToken cancellationToken) => store.Get(id).Stopped.Task.WaitAsync(cancellationToken);
 
-    /// <summary>Takes a running machine into the books, and watches for its end.</summary>
-    internal Sandbox Adopt(SandboxRecord record, Machine machine, AgentClient agent)
+    private async Task<Capture> OpenTemplateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken)
     {
-        var sandbox = new Sandbox(record, machine, agent);
-        store.Add(sandbox);
-        _ = machine.Vmm.Process.Exited.ContinueWith(_ => OnExitAsync(sandbox), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-        return sandbox;
-    }
-
-    private async Task OnExitAsync(Sandbox sandbox)
-    {
-        await sandbox.Gate.WaitAsync();
-        try
-        {
-            if (sandbox.Removing || sandbox.Machine is not { } machine)
-                return;
-            var reason = machine.Cgroup.OutOfMemoryKills() > 0 ? "its machine used more memory than it may" : "its machine ended";
-            logger.LogWarning("sandbox {Id} stopped: {Reason}", sandbox.Id, reason);
-            sandbox.Record = sandbox.Record with { State = SandboxState.Stopped, StoppedAt = DateTimeOffset.UtcNow, StopReason = reason };
-            store.Write(sandbox);
-            await EndAsync(sandbox);
-        }
-        catch (Exception e)
-        {
-            logger.LogError(e, "sandbox {Id} could not be cleaned up", sandbox.Id);
-        }
-        finally
-        {
-            sandbox.Gate.Release();
-        }
-    }
-
-    private static async Task EndAsync(Sandbox sandbox)
-    {
-        if (sandbox.Agent is { } agent)
-            await agent.DisposeAsync();
-        if (sandbox.Machine is { } machine)
-            await machine.DisposeAsync();
-        (sandbox.Agent, sandbox.Machine) = (null, null);
-        sandbox.Stopped.TrySetResult();
+        using var generation = await templates.OpenAsync(spec.Template, spec.CpuCount, spec.MemoryMiB, cancellationToken);
+        return Capture.Of(generation, host.Layers);
     }
 }

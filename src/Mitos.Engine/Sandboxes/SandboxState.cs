@@ -7,6 +7,8 @@ public enum SandboxState
     Starting,
     /// <summary>Usable.</summary>
     Running,
+    /// <summary>Kept on disk as it was; it has no machine until it is resumed.</summary>
+    Paused,
     /// <summary>Its machine ended by itself (power-off inside, VMM killed, guest panic). It can only be inspected and removed.</summary>
     Stopped,
 }

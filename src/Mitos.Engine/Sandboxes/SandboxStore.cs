@@ -75,8 +75,10 @@ internal sealed class SandboxStore
         ReleaseName(sandbox.Record.Name);
     }
 
+    public Sandbox? TryGet(SandboxId id) => _sandboxes.GetValueOrDefault(id);
+
     /// <exception cref="SandboxException">NotFound.</exception>
-    public Sandbox Get(SandboxId id) => _sandboxes.GetValueOrDefault(id) ?? throw SandboxException.NotFound("sandbox", id.ToString(), "`mitos ls` lists the sandboxes.");
+    public Sandbox Get(SandboxId id) => TryGet(id) ?? throw SandboxException.NotFound("sandbox", id.ToString(), "`mitos ls` lists the sandboxes.");
 
     /// <inheritdoc cref="ISandboxes.Find"/>
     public Sandbox Find(string idOrName)
@@ -98,9 +100,14 @@ internal sealed class SandboxStore
 
     public static MachineRecord Describe(Machine machine) => new()
     {
-        VmmId = machine.Spec.Id, Pid = machine.Vmm.Process.Id, StartTime = machine.Vmm.Process.StartTime, UserId = machine.Spec.UserId,
-        Generation = machine.Generation!.Record, Frozen = machine.Disk.Frozen.Select(layer => layer.ToString()).ToList(),
-        Active = machine.ActiveLayer.ToString(), Next = machine.NextLayer?.ToString(),
+        VmmId = machine.Spec.Id,
+        Pid = machine.Vmm.Process.Id,
+        StartTime = machine.Vmm.Process.StartTime,
+        UserId = machine.Spec.UserId,
+        Generation = machine.Generation!.Record,
+        Frozen = machine.Disk.Frozen.Select(layer => layer.ToString()).ToList(),
+        Active = machine.ActiveLayer.ToString(),
+        Next = machine.NextLayer?.ToString(),
     };
 
     private string PathOf(SandboxId id) => Path.Combine(_directory, id + ".json");

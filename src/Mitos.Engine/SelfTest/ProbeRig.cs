@@ -146,8 +146,12 @@ public sealed class ProbeRig : IAsyncDisposable
             memory.Seal();
             Generation = new Generation(new GenerationRecord
             {
-                Id = "probe", Shape = shape, BaseImage = image, Layers = frozen.Frozen.Select(layer => layer.ToString()).ToList(),
-                Vmm = Host.Driver.Facts.Fingerprint, Persistent = false,
+                Id = "probe",
+                Shape = shape,
+                BaseImage = image,
+                Layers = frozen.Frozen.Select(layer => layer.ToString()).ToList(),
+                Vmm = Host.Driver.Facts.Fingerprint,
+                Persistent = false,
             }, memory, state, Host.Layers);
             Host.Layers.Release(frozen.Frozen);
         }

@@ -15,6 +15,9 @@ public static class SelfTests
     /// <summary>Memory that the host commands, above the probe itself: where, and how much, in bytes.</summary>
     internal const ulong At = 16 << 20, Length = 64 << 20;
 
+    /// <summary>A guest that does not come to itself again answers nothing: a check that waits for it has failed.</summary>
+    private static readonly TimeSpan CheckLimit = TimeSpan.FromMinutes(5);
+
     /// <summary>The shape of the machines: small, but for the check that needs a large one.</summary>
     public static readonly MachineShape Shape = new(1, 128, 64);
 
@@ -44,7 +47,7 @@ public static class SelfTests
     {
         const string Boots = "the VMM boots a guest and saves it";
         var started = System.Diagnostics.Stopwatch.GetTimestamp();
-        var rig = await TryAsync(Boots, () => ProbeRig.StartAsync(vmm, options, Shape, cancellationToken), report);
+        var rig = await TryAsync(Boots, token => ProbeRig.StartAsync(vmm, options, Shape, token), report, cancellationToken);
         if (rig is null)
             return false;
         await using var ended = rig;
@@ -52,7 +55,7 @@ public static class SelfTests
         var passed = true;
         foreach (var (name, check) in All)
         {
-            var figure = await TryAsync(name, () => check(rig, size, cancellationToken), report);
+            var figure = await TryAsync(name, token => check(rig, size, token), report, cancellationToken);
             passed &= figure is not null;
             if (figure is not null)
                 report(new SelfTestResult(name, true, figure));
@@ -68,11 +71,19 @@ public static class SelfTests
             throw new SelfTestException(seen);
     }
 
-    private static async Task<T?> TryAsync<T>(string name, Func<Task<T>> run, Action<SelfTestResult> report) where T : class
+    private static async Task<T?> TryAsync<T>(string name, Func<CancellationToken, Task<T>> run, Action<SelfTestResult> report, CancellationToken cancellationToken)
+        where T : class
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(CheckLimit);
         try
         {
-            return await run();
+            return await run(limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            report(new SelfTestResult(name, false, $"it did not end within {CheckLimit.TotalMinutes} minutes"));
+            return null;
         }
         catch (Exception e) when (e is SelfTestException or VmmException or SandboxException or ProbeException or IOException)
         {

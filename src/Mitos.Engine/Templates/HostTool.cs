@@ -15,7 +15,10 @@ internal static class HostTool
     {
         var start = new ProcessStartInfo(program, arguments)
         {
-            RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, WorkingDirectory = directory ?? "/",
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            WorkingDirectory = directory ?? "/",
         };
         start.Environment["LC_ALL"] = "C.UTF-8";
         start.Environment["DEBIAN_FRONTEND"] = "noninteractive";

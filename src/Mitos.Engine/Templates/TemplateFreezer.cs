@@ -36,7 +36,7 @@ internal sealed class TemplateFreezer(MachineHost host, GenerationStore generati
         await SettleAsync(agent);
         await Task.Run(() => machine.Vmm.RemoveNetwork(Deadline.In(TimeSpan.FromSeconds(10))));
         using var capture = await Task.Run(() => capturer.Take(machine, () => { }).Capture);
-        using var promoted = Promotion.Promote(capture, machine.Vmm.Memory, generations);
+        using var promoted = Promotion.Promote(capture, generations);
         return await SaveAsync(machine, promoted.Memory, capture.DeviceState, capture.Disk);
     }
 

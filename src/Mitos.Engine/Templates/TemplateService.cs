@@ -207,7 +207,12 @@ internal sealed class TemplateService(
     {
         var record = new TemplateRecord
         {
-            Name = name, Generation = generation.Id, From = from, ContentKey = key, CreatedAt = DateTimeOffset.UtcNow, Environment = environment,
+            Name = name,
+            Generation = generation.Id,
+            From = from,
+            ContentKey = key,
+            CreatedAt = DateTimeOffset.UtcNow,
+            Environment = environment,
         };
         registry.Put(record);
         host.Layers.Release(generation.Layers.Select(LayerId.Parse)); // the freezer's use; the registry has its own now
@@ -248,9 +253,16 @@ internal sealed class TemplateService(
         var parents = record.From is { } from && registry.TryGet(from) is { } parent ? registry.GenerationOf(parent).Layers : [];
         return new TemplateInfo
         {
-            Name = record.Name, Generation = record.Generation, From = record.From, CpuCount = generation.Shape.CpuCount, MemoryMiB = generation.Shape.MemoryMiB,
-            MemoryBytes = generation.ImageBytes, DiskBytes = generation.Layers.Except(parents).Sum(layer => host.Layers.LengthOf(LayerId.Parse(layer))),
-            CreatedAt = record.CreatedAt, Vmm = generation.Vmm, Sandboxes = CountSandboxes(record.Name),
+            Name = record.Name,
+            Generation = record.Generation,
+            From = record.From,
+            CpuCount = generation.Shape.CpuCount,
+            MemoryMiB = generation.Shape.MemoryMiB,
+            MemoryBytes = generation.ImageBytes,
+            DiskBytes = generation.Layers.Except(parents).Sum(layer => host.Layers.LengthOf(LayerId.Parse(layer))),
+            CreatedAt = record.CreatedAt,
+            Vmm = generation.Vmm,
+            Sandboxes = CountSandboxes(record.Name),
         };
     }
 

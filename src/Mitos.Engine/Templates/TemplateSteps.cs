@@ -69,7 +69,9 @@ internal sealed class TemplateSteps(AgentClient agent, BuildTemplateSpec spec, I
     {
         await using var process = await agent.StartAsync(new ProcessSpec
         {
-            Argv = ["/bin/bash", "-lc", command], User = user, Environment = new Dictionary<string, string> { ["DEBIAN_FRONTEND"] = "noninteractive" },
+            Argv = ["/bin/bash", "-lc", command],
+            User = user,
+            Environment = new Dictionary<string, string> { ["DEBIAN_FRONTEND"] = "noninteractive" },
         }, cancellationToken);
         var tail = "";
         await foreach (var next in process.ReadAsync(cancellationToken))

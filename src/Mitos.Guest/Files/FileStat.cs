@@ -26,7 +26,10 @@ internal readonly record struct FileStat(string Path, FileKind Kind, uint Mode, 
         var mode = *(ushort*)(raw + 28);
         var kind = (mode & 0xF000) switch
         {
-            0x8000 => FileKind.File, 0x4000 => FileKind.Directory, 0xA000 => FileKind.Link, _ => FileKind.Other,
+            0x8000 => FileKind.File,
+            0x4000 => FileKind.Directory,
+            0xA000 => FileKind.Link,
+            _ => FileKind.Other,
         };
         var modified = (*(long*)(raw + 112) * 1000) + (*(uint*)(raw + 120) / 1_000_000);
         stat = new FileStat(path, kind, (uint)(mode & 0xFFF), *(uint*)(raw + 20), *(uint*)(raw + 24), *(long*)(raw + 40), modified,

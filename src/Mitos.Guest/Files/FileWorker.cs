@@ -17,7 +17,8 @@ internal sealed class FileWorker
             {
                 foreach (var next in _work.GetConsumingEnumerable())
                     next(); // catches what goes wrong in it
-            }, 256 << 10) { IsBackground = true }.Start();
+            }, 256 << 10)
+            { IsBackground = true }.Start();
         }
         _work.Add(action);
     }

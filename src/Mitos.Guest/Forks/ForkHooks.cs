@@ -51,7 +51,8 @@ internal sealed class ForkHooks(ProcessTable processes, string root)
         }
         var environment = new Dictionary<string, string>
         {
-            ["MITOS_SANDBOX_ID"] = handshake.SandboxId, ["MITOS_FORK_ID"] = handshake.ForkId,
+            ["MITOS_SANDBOX_ID"] = handshake.SandboxId,
+            ["MITOS_FORK_ID"] = handshake.ForkId,
             ["MITOS_FORK_INDEX"] = handshake.Index.ToString(CultureInfo.InvariantCulture),
         };
         var path = hooks[index];

@@ -9,7 +9,12 @@ internal static class ProcessEnvironment
     {
         var environment = new Dictionary<string, string>
         {
-            ["PATH"] = Path, ["HOME"] = account.Home, ["USER"] = account.Name, ["LOGNAME"] = account.Name, ["SHELL"] = account.Shell, ["LANG"] = "C.UTF-8",
+            ["PATH"] = Path,
+            ["HOME"] = account.Home,
+            ["USER"] = account.Name,
+            ["LOGNAME"] = account.Name,
+            ["SHELL"] = account.Shell,
+            ["LANG"] = "C.UTF-8",
         };
         if (request.Terminal)
             environment["TERM"] = "xterm-256color";

@@ -27,9 +27,12 @@ internal static unsafe class Spawn
                 Arguments = memory.Array(argv),
                 Environment = memory.Array(environment.Select(pair => pair.Key + "=" + pair.Value)),
                 Directory = memory.Text(directory),
-                Descriptors = fds, DescriptorCount = descriptors.Length,
-                Groups = groups, GroupCount = account.Groups.Length,
-                UserId = account.UserId, GroupId = account.GroupId,
+                Descriptors = fds,
+                DescriptorCount = descriptors.Length,
+                Groups = groups,
+                GroupCount = account.Groups.Length,
+                UserId = account.UserId,
+                GroupId = account.GroupId,
                 Flags = flags,
             };
             int pidfd, step;

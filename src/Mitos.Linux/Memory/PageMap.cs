@@ -61,8 +61,15 @@ public sealed unsafe class PageMap : IDisposable
         {
             var argument = new ScanArgument
             {
-                Size = (ulong)sizeof(ScanArgument), Start = at, End = start + (ulong)length, Vector = (ulong)regions, VectorLength = Capacity,
-                CategoryInverted = inverted, CategoryMask = all, CategoryAnyOf = any, ReturnMask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+                Size = (ulong)sizeof(ScanArgument),
+                Start = at,
+                End = start + (ulong)length,
+                Vector = (ulong)regions,
+                VectorLength = Capacity,
+                CategoryInverted = inverted,
+                CategoryMask = all,
+                CategoryAnyOf = any,
+                ReturnMask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
             };
             var found = Libc.Ioctl(_file, PAGEMAP_SCAN, &argument);
             if (found < 0)

@@ -10,6 +10,14 @@ namespace Mitos.Server.Accounts;
 /// <summary>The API keys, of which only hashes are kept. The first is made at the first start and written for the local user.</summary>
 internal sealed class KeyStore
 {
+    private const string Prefix = "mitos_";
+
+    /// <summary>How clients of E2B's want keys to begin.</summary>
+    public const string E2BPrefix = "e2b_";
+
+    /// <summary>Characters behind the prefix.</summary>
+    public const int SecretLength = 40;
+
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private readonly string _path;
     private readonly Lock _lock = new();
@@ -36,7 +44,7 @@ internal sealed class KeyStore
     /// <summary>Makes a key; the result is the only place where it stands.</summary>
     public KeyBody Create(string name)
     {
-        var key = "mitos_" + RandomNumberGenerator.GetHexString(40, lowercase: true);
+        var key = Prefix + RandomNumberGenerator.GetHexString(SecretLength, lowercase: true);
         var record = new KeyRecord(RandomNumberGenerator.GetHexString(8, lowercase: true), name, DateTimeOffset.UtcNow, Hash(key));
         lock (_lock)
             Save([.. _keys, record]);
@@ -56,12 +64,18 @@ internal sealed class KeyStore
         }
     }
 
+    /// <summary>A key begins with <c>mitos_</c>, or, where a client of E2B's insists on it, with <c>e2b_</c>.</summary>
     public bool IsValid(string key)
     {
+        if (key.StartsWith(E2BPrefix, StringComparison.Ordinal))
+            key = Prefix + key[E2BPrefix.Length..];
         var hash = Encoding.ASCII.GetBytes(Hash(key));
         lock (_lock)
             return _keys.Any(record => CryptographicOperations.FixedTimeEquals(hash, Encoding.ASCII.GetBytes(record.Sha256)));
     }
+
+    /// <summary>The same key as clients of E2B's want it.</summary>
+    public static string ToE2B(string key) => E2BPrefix + key[Prefix.Length..];
 
     private List<KeyRecord> Read()
     {

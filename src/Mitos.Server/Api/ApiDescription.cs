@@ -12,8 +12,11 @@ internal static class ApiDescription
 
     private static readonly Dictionary<string, string> Parameters = new()
     {
-        ["id"] = "Id, name, or the beginning of an id.", ["process"] = "Its id, or its pid while it runs.", ["name"] = "The template's name.",
-        ["path"] = "Absolute, or relative to the user's home; at most 4095 bytes.", ["user"] = "Whose rights: name or number. Default: user, else root.",
+        ["id"] = "Id, name, or the beginning of an id.",
+        ["process"] = "Its id, or its pid while it runs.",
+        ["name"] = "The template's name.",
+        ["path"] = "Absolute, or relative to the user's home; at most 4095 bytes.",
+        ["user"] = "Whose rights: name or number. Default: user, else root.",
     };
 
     public static void AddApiDescription(this IServiceCollection services) => services.AddOpenApi("v1", options =>

@@ -29,7 +29,8 @@ internal static class ErrorHandling
     /// <summary>Requests that a guest must answer at once, and may not.</summary>
     public static void AddGuestLimit(this IServiceCollection services, TimeSpan limit) => services.AddRequestTimeouts(options => options.AddPolicy(GuestLimit, new RequestTimeoutPolicy
     {
-        Timeout = limit, TimeoutStatusCode = StatusCodes.Status504GatewayTimeout,
+        Timeout = limit,
+        TimeoutStatusCode = StatusCodes.Status504GatewayTimeout,
         WriteTimeoutResponse = context => Errors.WriteAsync(context, StatusCodes.Status504GatewayTimeout, new ErrorBody(ErrorCodes.DeadlineExceeded,
             $"The agent of sandbox '{context.Request.RouteValues["id"]}' did not answer within {limit.TotalSeconds:0.#} s.",
             "Its guest may be overloaded or stuck: GET …/console shows its last words, GET …/metrics what it uses. Try again, or remove it.")),

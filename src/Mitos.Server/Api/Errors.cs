@@ -3,6 +3,7 @@ using Mitos.Contracts;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Protocol.Messages;
+using Mitos.Server.E2B;
 
 namespace Mitos.Server.Api;
 
@@ -19,6 +20,7 @@ internal static class Errors
 
     public static (int Status, ErrorBody Body) Describe(Exception e) => e switch
     {
+        E2BException e2b => (e2b.Status, new ErrorBody(ErrorCodes.InvalidArgument, e2b.Message, "")),
         SandboxException refusal => (Status(refusal.Code), new ErrorBody(Wire(refusal.Code), refusal.Message, refusal.Remedy)),
         AgentException agent => Describe(agent),
         BadHttpRequestException { InnerException: JsonException json } => NotJson(json),
@@ -31,6 +33,8 @@ internal static class Errors
 
     public static Task WriteAsync(HttpContext context, int status, ErrorBody body)
     {
+        if (E2BErrors.Covers(context.Request.Path))
+            return E2BErrors.WriteAsync(context, status, body);
         context.Response.StatusCode = status;
         return context.Response.WriteAsJsonAsync(body, ApiJson.Context.ErrorBody);
     }

@@ -37,8 +37,11 @@ internal static class ExecRoutes
             throw SandboxException.Invalid($"A terminal of {request.Tty.Rows} rows and {request.Tty.Columns} columns is not possible.", $"Both are 1 to {ushort.MaxValue}.");
         return new ProcessSpec
         {
-            Argv = request.Argv is { Count: > 0 } argv ? argv : ["/bin/bash", "-lc", request.Cmd!], Environment = request.Env ?? [],
-            Directory = request.Cwd ?? "", User = request.User ?? "", Timeout = TimeSpan.FromMilliseconds(request.TimeoutMs ?? 0),
+            Argv = request.Argv is { Count: > 0 } argv ? argv : ["/bin/bash", "-lc", request.Cmd!],
+            Environment = request.Env ?? [],
+            Directory = request.Cwd ?? "",
+            User = request.User ?? "",
+            Timeout = TimeSpan.FromMilliseconds(request.TimeoutMs ?? 0),
             Stdin = request.Stdin || request.StdinBase64 is not null,
             Terminal = request.Tty is { } tty ? new TerminalSize(tty.Rows, tty.Columns) : null,
         };

@@ -43,14 +43,14 @@ internal static class FileRoutes
         [Description("Permission bits in octal digits. Default: 644, or those of the file that is replaced.")] string mode = "")
     {
         context.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = null;
+        var body = new UploadBody(context.Request);
         try
         {
-            return new WrittenBody(await Files(sandboxes, id).WriteAsync(path, context.Request.Body, ParseMode(mode), user, context.RequestAborted));
+            return new WrittenBody(await Files(sandboxes, id).WriteAsync(path, body, ParseMode(mode), user, context.RequestAborted));
         }
         catch (Exception e) when (e is SandboxException or AgentException)
         {
-            // Most clients read no answer before they have sent all: they would see a broken connection, and not why.
-            await context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted);
+            await body.SkipAsync(context.RequestAborted);
             throw;
         }
     }

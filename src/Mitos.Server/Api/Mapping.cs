@@ -12,22 +12,42 @@ internal static class Mapping
 {
     public static SandboxBody ToBody(this SandboxInfo info, MemoryUsage? memory = null, bool withToken = false) => new()
     {
-        Id = info.Id.ToString(), Name = info.Name, State = info.State.ToString().ToLowerInvariant(), Template = info.Template, Generation = info.Generation, GenerationBytes = info.GenerationBytes,
-        CpuCount = info.CpuCount, MemoryMiB = info.MemoryMiB, CreatedAt = info.CreatedAt, StoppedAt = info.StoppedAt, StopReason = info.StopReason,
-        ForkedFrom = info.ForkedFrom?.ToString(), Lineage = info.Lineage.Select(id => id.ToString()).ToList(), ForkId = info.ForkId, ForkIndex = info.ForkIndex,
-        Env = new(info.Environment), Metadata = new(info.Metadata), VmmPid = info.VmmPid, DiskLayers = info.DiskLayers,
-        Memory = memory?.ToBody(), AccessToken = withToken ? info.AccessToken : null,
+        Id = info.Id.ToString(),
+        Name = info.Name,
+        State = info.State.ToString().ToLowerInvariant(),
+        Template = info.Template,
+        Generation = info.Generation,
+        GenerationBytes = info.GenerationBytes,
+        CpuCount = info.CpuCount,
+        MemoryMiB = info.MemoryMiB,
+        CreatedAt = info.CreatedAt,
+        StoppedAt = info.StoppedAt,
+        StopReason = info.StopReason,
+        ForkedFrom = info.ForkedFrom?.ToString(),
+        Lineage = info.Lineage.Select(id => id.ToString()).ToList(),
+        ForkId = info.ForkId,
+        ForkIndex = info.ForkIndex,
+        Env = new(info.Environment),
+        Metadata = new(info.Metadata),
+        VmmPid = info.VmmPid,
+        DiskLayers = info.DiskLayers,
+        Memory = memory?.ToBody(),
+        AccessToken = withToken ? info.AccessToken : null,
     };
 
     public static MemoryBody ToBody(this MemoryUsage memory) => new(memory.PrivateBytes, memory.SharedBytes, memory.VmmBytes);
 
     public static ForkBody ToBody(this ForkResult result) => new()
     {
-        ForkId = result.ForkId, Source = result.Source.ToString(),
+        ForkId = result.ForkId,
+        Source = result.Source.ToString(),
         Children = result.Children.Select(child => new ForkChildBody
         {
-            Index = child.Index, Sandbox = child.Sandbox?.ToBody(withToken: true), Error = child.Error is { } error ? Errors.Describe(error).Body : null,
-            ReadyUs = Us(child.Ready), Timings = child.Timings?.ToBody(),
+            Index = child.Index,
+            Sandbox = child.Sandbox?.ToBody(withToken: true),
+            Error = child.Error is { } error ? Errors.Describe(error).Body : null,
+            ReadyUs = Us(child.Ready),
+            Timings = child.Timings?.ToBody(),
         }).ToList(),
         Timings = new ForkTimingsBody(Us(result.Timings.Pause), Us(result.Timings.Stop), Us(result.Timings.FreezeDisk), Us(result.Timings.DeviceState), Us(result.Timings.List),
             Us(result.Timings.Copy), Us(result.Timings.Resume), Us(result.Timings.Prepare), Us(result.Timings.Total), result.Timings.DeltaBytes, result.Timings.WarmShells),
@@ -48,15 +68,32 @@ internal static class Mapping
 
     public static TemplateBody ToBody(this TemplateInfo template) => new()
     {
-        Name = template.Name, Generation = template.Generation, From = template.From, CpuCount = template.CpuCount, MemoryMiB = template.MemoryMiB,
-        MemoryBytes = template.MemoryBytes, DiskBytes = template.DiskBytes, CreatedAt = template.CreatedAt, Vmm = template.Vmm, Sandboxes = template.Sandboxes,
+        Name = template.Name,
+        Generation = template.Generation,
+        From = template.From,
+        CpuCount = template.CpuCount,
+        MemoryMiB = template.MemoryMiB,
+        MemoryBytes = template.MemoryBytes,
+        DiskBytes = template.DiskBytes,
+        CreatedAt = template.CreatedAt,
+        Vmm = template.Vmm,
+        Sandboxes = template.Sandboxes,
     };
 
     public static HostBody ToBody(this HostFacts facts) => new()
     {
-        Vmm = facts.Vmm, VmmVersion = facts.VmmVersion, VmmBinary = facts.VmmBinary, Accelerator = facts.Accelerator, AcceleratorReason = facts.AcceleratorReason,
-        Kernel = facts.Kernel, CpuModel = facts.CpuModel, CpuCount = facts.CpuCount, MemoryBytes = facts.MemoryBytes, MemoryAvailableBytes = facts.MemoryAvailableBytes,
-        DiskAvailableBytes = facts.DiskAvailableBytes, StateDirectory = facts.StateDirectory,
+        Vmm = facts.Vmm,
+        VmmVersion = facts.VmmVersion,
+        VmmBinary = facts.VmmBinary,
+        Accelerator = facts.Accelerator,
+        AcceleratorReason = facts.AcceleratorReason,
+        Kernel = facts.Kernel,
+        CpuModel = facts.CpuModel,
+        CpuCount = facts.CpuCount,
+        MemoryBytes = facts.MemoryBytes,
+        MemoryAvailableBytes = facts.MemoryAvailableBytes,
+        DiskAvailableBytes = facts.DiskAvailableBytes,
+        StateDirectory = facts.StateDirectory,
         Checks = facts.Checks.Select(check => new HostCheckBody(check.Name, check.Status.ToString().ToLowerInvariant(), check.Finding, check.Remedy)).ToList(),
     };
 

@@ -48,8 +48,12 @@ internal static class SandboxRoutes
         var request = body ?? new();
         var info = await sandboxes.CreateAsync(new CreateSandboxSpec
         {
-            Template = request.Template ?? "base", Name = request.Name, CpuCount = request.CpuCount, MemoryMiB = request.MemoryMiB,
-            Environment = request.Env ?? [], Metadata = request.Metadata ?? [],
+            Template = request.Template ?? "base",
+            Name = request.Name,
+            CpuCount = request.CpuCount,
+            MemoryMiB = request.MemoryMiB,
+            Environment = request.Env ?? [],
+            Metadata = request.Metadata ?? [],
         }, cancellationToken);
         if (cancellationToken.IsCancellationRequested)
         {

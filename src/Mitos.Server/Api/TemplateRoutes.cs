@@ -67,8 +67,12 @@ internal static class TemplateRoutes
         Name = request.Name ?? throw SandboxException.Invalid("A template needs a name.", "Give name."),
         From = request.From ?? (request.Name == "base" ? null : "base"),
         Steps = (request.Steps ?? []).Select(ToStep).ToList(),
-        Environment = request.Env ?? [], StartCommand = request.Start, ReadyCommand = request.Ready,
-        CpuCount = request.CpuCount, MemoryMiB = request.MemoryMiB, NoCache = request.NoCache,
+        Environment = request.Env ?? [],
+        StartCommand = request.Start,
+        ReadyCommand = request.Ready,
+        CpuCount = request.CpuCount,
+        MemoryMiB = request.MemoryMiB,
+        NoCache = request.NoCache,
     };
 
     private static BuildStep ToStep(BuildStepBody? step) => step is null

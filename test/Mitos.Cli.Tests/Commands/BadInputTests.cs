@@ -1,6 +1,6 @@
+using Mitos.Cli.Tests.Hosting;
 using Mitos.Client;
 using Mitos.Contracts;
-using Mitos.Cli.Tests.Hosting;
 
 namespace Mitos.Cli.Tests.Commands;
 

@@ -17,8 +17,18 @@ public sealed class Installation
         StateDirectory = stateDirectory ?? _scratch.Options.StateDirectory;
         Environment = new()
         {
-            ["MITOS_STATE"] = StateDirectory, ["MITOS_RUN"] = RunDirectory, ["MITOS_LISTEN"] = FindAddress(), ["MITOS_WARM"] = "0", ["MITOS_BIN"] = Programs,
-            ["MITOS_CACHE"] = null, ["MITOS_URL"] = null, ["MITOS_API_KEY"] = null, ["MITOS_ACCEL"] = null, ["MITOS_GUEST_DIR"] = null, ["NO_COLOR"] = null, ["TERM"] = "xterm",
+            ["MITOS_STATE"] = StateDirectory,
+            ["MITOS_RUN"] = RunDirectory,
+            ["MITOS_LISTEN"] = FindAddress(),
+            ["MITOS_WARM"] = "0",
+            ["MITOS_BIN"] = Programs,
+            ["MITOS_CACHE"] = null,
+            ["MITOS_URL"] = null,
+            ["MITOS_API_KEY"] = null,
+            ["MITOS_ACCEL"] = null,
+            ["MITOS_GUEST_DIR"] = null,
+            ["NO_COLOR"] = null,
+            ["TERM"] = "xterm",
         };
     }
 

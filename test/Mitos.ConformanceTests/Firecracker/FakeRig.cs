@@ -21,7 +21,9 @@ internal sealed class FakeRig : IAsyncDisposable
 
     public ProbeRig Rig { get; }
 
-    /// <summary>Against hanging.</summary>
+    /// <summary>Of a test, in ms: a guest that is not there any more answers nothing.</summary>
+    public const int LimitMs = 180_000;
+
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public static async Task<FakeRig> StartAsync(FakePlan plan, FirecrackerSave save = FirecrackerSave.StateOnly)
@@ -47,7 +49,13 @@ internal sealed class FakeRig : IAsyncDisposable
         return new EngineOptions { StateDirectory = $"/var/tmp/mitos-fc-{id}", RunDirectory = $"/tmp/mf-{id}", CacheDirectory = $"/var/tmp/mitos-fc-{id}-cache" };
     }
 
-    public static VmmCandidate Candidate(FakeInstallation fake, FirecrackerSave save = FirecrackerSave.StateOnly) => VmmProbe.Firecracker(fake.Binary)[(int)save];
+    /// <summary>With less patience than is usual, for tests that wait for its end.</summary>
+    public static VmmCandidate Candidate(FakeInstallation fake, FirecrackerSave save = FirecrackerSave.StateOnly)
+    {
+        var candidate = VmmProbe.Firecracker(fake.Binary)[(int)save];
+        Assert.True(FirecrackerVersion.TryParse(candidate.Facts.Version, out var version));
+        return candidate with { Make = layers => new FirecrackerDriver(candidate.Facts, version, save, layers) { StartLimit = TimeSpan.FromSeconds(5) } };
+    }
 
     /// <summary>From the next call on.</summary>
     public void Misbehave(params FakeRule[] rules) => Fake.SetPlan(_behaving with { Rules = rules });

@@ -20,8 +20,13 @@ public class Daemon : IAsyncLifetime
         RunDirectory = $"/tmp/me-{_id}"; // short: socket paths end at 107 bytes
         _environment = new Dictionary<string, string>
         {
-            ["MITOS_BIN"] = Programs.Directory, ["MITOS_STATE"] = StateDirectory, ["MITOS_RUN"] = RunDirectory, ["MITOS_WARM"] = "1",
-            ["MITOS_LISTEN"] = $"127.0.0.1:{FreePort()}", ["NO_COLOR"] = "", ["MITOS_GUEST_DIR"] = "",
+            ["MITOS_BIN"] = Programs.Directory,
+            ["MITOS_STATE"] = StateDirectory,
+            ["MITOS_RUN"] = RunDirectory,
+            ["MITOS_WARM"] = "1",
+            ["MITOS_LISTEN"] = $"127.0.0.1:{FreePort()}",
+            ["NO_COLOR"] = "",
+            ["MITOS_GUEST_DIR"] = "",
         };
         Runner = new Runner(_environment);
         Leftovers = new Leftovers(this);

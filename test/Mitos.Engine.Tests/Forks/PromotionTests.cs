@@ -36,7 +36,7 @@ public sealed class PromotionTests : IDisposable
     public void It_pays_when_the_children_s_deltas_are_more_than_an_image(int delta, int image, int children, bool pays)
     {
         using var generation = NewGeneration([], (long)image << 20, out _);
-        using var capture = new Capture(generation, generation.Disk, [], [[new PageRun(0, delta << 8)]], null, _layers);
+        using var capture = new Capture(generation, generation.Disk, [], [[new PageRun(0, delta << 8)]], null, _layers, []);
         Assert.Equal((long)delta << 20, capture.DeltaBytes);
         Assert.Equal(pays, Promotion.Pays(capture, children));
     }
@@ -62,8 +62,8 @@ public sealed class PromotionTests : IDisposable
             buffer.AsSpan((long)i * Memories.Page, Memories.Page).CopyTo(expected.AsSpan(place * Memories.Page));
         }
         var layer = _layers.Create(1 << 20).Layer;
-        using var capture = new Capture(generation, generation.Disk.With(layer), [1], runs, buffer, _layers);
-        using var promoted = Promotion.Promote(capture, regions, _store);
+        using var capture = new Capture(generation, generation.Disk.With(layer), [1], runs, buffer, _layers, regions);
+        using var promoted = Promotion.Promote(capture, _store);
         Assert.True(expected.AsSpan().SequenceEqual(Memories.Read(promoted.Memory)));
         Assert.True(before.AsSpan().SequenceEqual(Memories.Read(generation.Memory)));
         Assert.True(promoted.Memory.IsSealed);
@@ -80,8 +80,8 @@ public sealed class PromotionTests : IDisposable
         var buffer = new PageBuffer(Pages * Memories.Page);
         Random.Shared.NextBytes(buffer.AsSpan(0, Pages * Memories.Page));
         buffer.AsSpan(0, Pages * Memories.Page).CopyTo(expected);
-        using var capture = new Capture(generation, generation.Disk, [], [[new PageRun(0, Pages)]], buffer, _layers);
-        using var promoted = Promotion.Promote(capture, [new GuestMemoryRegion(0x7f0000000000, Pages * Memories.Page, 0)], _store);
+        using var capture = new Capture(generation, generation.Disk, [], [[new PageRun(0, Pages)]], buffer, _layers, [new GuestMemoryRegion(0x7f0000000000, Pages * Memories.Page, 0)]);
+        using var promoted = Promotion.Promote(capture, _store);
         Assert.True(expected.AsSpan().SequenceEqual(Memories.Read(promoted.Memory)));
     }
 
@@ -90,7 +90,7 @@ public sealed class PromotionTests : IDisposable
     {
         var layer = _layers.Create(1 << 20).Layer;
         var generation = NewGeneration([], 1, out _);
-        var capture = new Capture(generation, generation.Disk.With(layer), [], [[]], null, _layers);
+        var capture = new Capture(generation, generation.Disk.With(layer), [], [[]], null, _layers, []);
         generation.Dispose();
         _layers.Release([layer]);
         Assert.True(File.Exists(_layers.PathOf(layer)));

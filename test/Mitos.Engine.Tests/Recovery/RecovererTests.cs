@@ -6,6 +6,7 @@ using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
 using Mitos.Engine.Tests.Hosting;
 using Mitos.Engine.Vmm;
 using Mitos.Engine.Vmm.Qemu;
@@ -136,8 +137,10 @@ public sealed class RecovererTests : IDisposable
 
     public void Dispose() => _scratch.Dispose();
 
-    private Task RecoverAsync() => new Recoverer(_host, new GenerationStore(_scratch["state/generations"], _layers), _store, _log)
+    private Task RecoverAsync() => new Recoverer(_host, Generations, _store, new SnapshotStore(_scratch["state/snapshots"], Generations, _layers), _log)
         .RunAsync((_, _) => Assert.Fail("there is no machine to adopt"));
+
+    private GenerationStore Generations => new(_scratch["state/generations"], _layers);
 
     private void Write(SandboxRecord record) => Journal.Write(_scratch[$"state/sandboxes/{record.Id}.json"], record, EngineJson.Default.SandboxRecord);
 

@@ -34,7 +34,10 @@ internal sealed class Controller(string id, Planner planner)
             case "GET /":
                 return Answer.Of(new JsonObject
                 {
-                    ["id"] = id, ["state"] = _machine is null ? "Not started" : _machine.IsPaused ? "Paused" : "Running", ["vmm_version"] = release.Text, ["app_name"] = "Firecracker",
+                    ["id"] = id,
+                    ["state"] = _machine is null ? "Not started" : _machine.IsPaused ? "Paused" : "Running",
+                    ["vmm_version"] = release.Text,
+                    ["app_name"] = "Firecracker",
                 });
             case "GET /version":
                 return Answer.Of(new JsonObject { ["firecracker_version"] = release.Text });
@@ -167,7 +170,8 @@ internal sealed class Controller(string id, Planner planner)
         var machine = MachineConfig();
         var shape = new DeviceState
         {
-            CpuCount = (int)machine["vcpu_count"]!, MemoryMiB = (int)machine["mem_size_mib"]!,
+            CpuCount = (int)machine["vcpu_count"]!,
+            MemoryMiB = (int)machine["mem_size_mib"]!,
             Vsock = _configured.TryGetValue("/vsock", out var vsock) ? new VsockState((int)vsock["guest_cid"]!, (string)vsock["uds_path"]!) : null,
             NetworkInterfaces = [.. _configured.Keys.Where(key => key.StartsWith("/network-interfaces/", StringComparison.Ordinal)).Select(key => key.Split('/')[2])],
         };

@@ -34,7 +34,8 @@ internal sealed class VsockDevice
             var host = _listener.Accept();
             new Thread(() => ServeHost(machine, host)) { IsBackground = true }.Start();
         }
-    }) { IsBackground = true }.Start();
+    })
+    { IsBackground = true }.Start();
 
     private void ServeHost(FakeMachine machine, Socket host)
     {

@@ -94,7 +94,10 @@ public sealed class CgroupTests : IDisposable
         var procs = group.OpenProcs();
         using var process = Spawner.Start(new SpawnOptions
         {
-            Path = "/bin/sh", Arguments = ["sh", "-c", command], Descriptors = [0, 0, 0], Environment = new Dictionary<string, string> { ["PATH"] = "/usr/bin:/bin" },
+            Path = "/bin/sh",
+            Arguments = ["sh", "-c", command],
+            Descriptors = [0, 0, 0],
+            Environment = new Dictionary<string, string> { ["PATH"] = "/usr/bin:/bin" },
             Cgroups = procs.Select(file => (int)file.DangerousGetHandle()).ToList(),
         });
         procs.ForEach(file => file.Dispose());

@@ -19,7 +19,9 @@ internal sealed class Subject : IDisposable
         {
             Process = Spawner.Start(new SpawnOptions
             {
-                Path = CProgram.Build("subject"), Arguments = ["subject"], Descriptors = [theirs.Descriptor, theirs.Descriptor, 2, memory.Descriptor],
+                Path = CProgram.Build("subject"),
+                Arguments = ["subject"],
+                Descriptors = [theirs.Descriptor, theirs.Descriptor, 2, memory.Descriptor],
             });
         }
         Address = ulong.Parse(ReadLine()["mapped ".Length..], NumberStyles.HexNumber, CultureInfo.InvariantCulture);

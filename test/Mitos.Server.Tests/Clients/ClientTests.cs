@@ -35,8 +35,16 @@ public sealed class ClientTests(ServerFixture server)
         // by name, where a method is called otherwise than its operation
         var named = new Dictionary<string, string>
         {
-            ["createSandbox"] = "Create", ["listSandboxes"] = "List", ["getSandbox"] = "Get", ["removeSandbox"] = "Remove", ["forkSandbox"] = "Fork", ["getSandboxTree"] = "GetTree",
-            ["execStream"] = "OpenExec", ["attachProcess"] = "Attach", ["signalProcess"] = "Signal", ["statFile"] = "Stat",
+            ["createSandbox"] = "Create",
+            ["listSandboxes"] = "List",
+            ["getSandbox"] = "Get",
+            ["removeSandbox"] = "Remove",
+            ["forkSandbox"] = "Fork",
+            ["getSandboxTree"] = "GetTree",
+            ["execStream"] = "OpenExec",
+            ["attachProcess"] = "Attach",
+            ["signalProcess"] = "Signal",
+            ["statFile"] = "Stat",
         };
         var methods = typeof(MitosClient).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Select(method => method.Name).ToHashSet();
         await Task.CompletedTask;

@@ -15,8 +15,13 @@ public sealed class BadInputTests(ServerFixture server)
     // What the handler itself would take, so that only the hostile part can be refused.
     private static readonly Dictionary<string, string> Bodies = new()
     {
-        ["createSandbox"] = """{"template":"nobody-has-this-name"}""", ["forkSandbox"] = "{}", ["exec"] = """{"argv":["true"]}""", ["signalProcess"] = "{}",
-        ["moveFile"] = """{"from":"a","to":"b"}""", ["buildTemplate"] = """{"name":"x","from":"nobody-has-this-name"}""", ["createKey"] = """{"name":"x"}""",
+        ["createSandbox"] = """{"template":"nobody-has-this-name"}""",
+        ["forkSandbox"] = "{}",
+        ["exec"] = """{"argv":["true"]}""",
+        ["signalProcess"] = "{}",
+        ["moveFile"] = """{"from":"a","to":"b"}""",
+        ["buildTemplate"] = """{"name":"x","from":"nobody-has-this-name"}""",
+        ["createKey"] = """{"name":"x"}""",
     };
 
     private static readonly string[] HostilePathParts =
@@ -99,7 +104,8 @@ public sealed class BadInputTests(ServerFixture server)
     [Fact]
     public async Task A_body_of_unknown_length_that_grows_too_large_is_refused()
     {
-        var text = Encoding.UTF8.GetBytes("{\"name\":\"" + new string('x', 33 << 20) + "\"}");
+        // Not by much: of a body that goes on and on the connection is closed, and the answer may be lost with it.
+        var text = Encoding.UTF8.GetBytes("{\"name\":\"" + new string('x', 32 << 20) + "\"}");
         using var request = new HttpRequestMessage(HttpMethod.Post, "v1/keys") { Content = new ByteArrayContent(text) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } } };
         request.Headers.TransferEncodingChunked = true;
         Assert.Equal(ErrorCodes.Exhausted, (await server.Http.SendAsync(request).RefusedAsync(413)).Code);

@@ -1,6 +1,7 @@
 using Mitos.Contracts;
 using Mitos.Server.Accounts;
 using Mitos.Server.Api;
+using Mitos.Server.Lifecycles;
 using Mitos.Server.Tests.Api;
 
 namespace Mitos.Server.Tests.Host;
@@ -37,7 +38,7 @@ public sealed class ErrorCodeTests(ServerFixture server)
     private async Task<ErrorBody> HangAsync(Lease sandbox)
     {
         var socket = Path.Combine(server.Options.RunDirectory, "impatient.sock");
-        await using var impatient = ServerHost.Build(socket, null, server.Engine, new KeyStore(server.Options.StateDirectory), TimeSpan.FromSeconds(1));
+        await using var impatient = ServerHost.Build(socket, null, server.Engine, new KeyStore(server.Options.StateDirectory), LeaseStore.Open(server.Options.StateDirectory), guestLimit: TimeSpan.FromSeconds(1));
         await impatient.StartAsync();
         using var http = server.ConnectLocal(socket);
         Vmm.Signal(sandbox.VmmPid, Vmm.Stop);

@@ -42,7 +42,8 @@ public sealed class RestartTests(ServerFixture server)
         var start = new ProcessStartInfo(Path.Combine(Programs, "mitosd", "mitosd"))
         {
             ArgumentList = { "--state", server.Options.StateDirectory, "--run", server.Options.RunDirectory, "--listen", listen, "--warm", "0" },
-            RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         using var daemon = Process.Start(start)!;
         try

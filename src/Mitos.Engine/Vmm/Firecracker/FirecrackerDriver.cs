@@ -158,11 +158,16 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             open.AddRange(groups);
             process = Spawner.Start(new SpawnOptions
             {
-                Path = Facts.Binary, Arguments = ["firecracker", "--id", spec.Id, "--api-sock", FirecrackerRequests.ApiSocket],
+                Path = Facts.Binary,
+                Arguments = ["firecracker", "--id", spec.Id, "--api-sock", FirecrackerRequests.ApiSocket],
                 // The run directory above is root's alone: its home is entered by the descriptor.
-                Descriptors = descriptors, Directory = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptors.Count - 1}"),
+                Descriptors = descriptors,
+                Directory = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptors.Count - 1}"),
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
-                UserId = spec.UserId, Groups = FileOwner.KvmGroup() is { } kvm ? [kvm] : [], NoHugePages = true, MaxOpenFiles = 1024,
+                UserId = spec.UserId,
+                Groups = FileOwner.KvmGroup() is { } kvm ? [kvm] : [],
+                NoHugePages = true,
+                MaxOpenFiles = 1024,
             });
             api = new FirecrackerApi(ApiOf(spec), spec.Id, process, () => LastWords(spec), Deadline.In(StartLimit));
             return new FirecrackerMachine(spec, version, process, api, state, scratch, layers);

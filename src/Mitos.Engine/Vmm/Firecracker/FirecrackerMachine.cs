@@ -91,14 +91,16 @@ internal sealed class FirecrackerMachine : IVmm
             if (status != 400 || !HttpAnswer.FaultOf(body).Contains(StateSaved, StringComparison.Ordinal))
                 throw new VmmException($"Firecracker {Id} did not save its state: status {status}, {HttpAnswer.FaultOf(body)}");
         }
+        if (RandomAccess.GetLength(_state.Handle) == 0) // whatever it says, it did not save, and is to be resumed as one that did not
+            throw new VmmException($"Firecracker {Id} saved a device state of 0 bytes; this binary may write it in another order: `mitos doctor --self-test`.");
         _saved = true;
     }
 
     public byte[] TakeDeviceState(Deadline deadline)
     {
         var length = RandomAccess.GetLength(_state.Handle);
-        if (length is 0 or > MaxStateBytes)
-            throw new VmmException($"Firecracker {Id} saved a device state of {length} bytes; this binary may write it in another order: `mitos doctor --self-test`.");
+        if (length > MaxStateBytes)
+            throw new VmmException($"Firecracker {Id} saved a device state of {length} bytes; more than {MaxStateBytes} is not believed.");
         var state = new byte[length];
         RandomAccess.Read(_state.Handle, state, 0);
         _scratch?.Clear(); // what it holds is memory that counts, and nobody reads it

@@ -54,8 +54,12 @@ internal static class FirecrackerRequests
     // Sync: io_uring costs each restore a tenth of a second. Unsafe: the machine does not outlive the host, so its flushes gain nothing.
     public static byte[] Disk() => Make("PUT", "/drives/disk0", new JsonObject
     {
-        ["drive_id"] = "disk0", ["path_on_host"] = PathOf(DiskDescriptor), ["is_root_device"] = false, ["is_read_only"] = false,
-        ["cache_type"] = "Unsafe", ["io_engine"] = "Sync",
+        ["drive_id"] = "disk0",
+        ["path_on_host"] = PathOf(DiskDescriptor),
+        ["is_root_device"] = false,
+        ["is_read_only"] = false,
+        ["cache_type"] = "Unsafe",
+        ["io_engine"] = "Sync",
     });
 
     public static byte[] Vsock() => Make("PUT", "/vsock", new JsonObject { ["guest_cid"] = 3, ["uds_path"] = AgentSocket });
@@ -65,13 +69,17 @@ internal static class FirecrackerRequests
     /// <param name="trackDirtyPages">For <see cref="SaveDiff"/>; costs a fault for each page that is written first.</param>
     public static byte[] Load(bool trackDirtyPages) => Make("PUT", "/snapshot/load", new JsonObject
     {
-        ["track_dirty_pages"] = trackDirtyPages, ["snapshot_path"] = PathOf(StateDescriptor), ["resume_vm"] = false,
+        ["track_dirty_pages"] = trackDirtyPages,
+        ["snapshot_path"] = PathOf(StateDescriptor),
+        ["resume_vm"] = false,
         ["mem_backend"] = new JsonObject { ["backend_type"] = "File", ["backend_path"] = PathOf(IVmmDriver.MemoryDescriptor) },
     });
 
     private static byte[] Save(string type, string memoryPath) => Make("PUT", "/snapshot/create", new JsonObject
     {
-        ["snapshot_type"] = type, ["snapshot_path"] = PathOf(StateDescriptor), ["mem_file_path"] = memoryPath,
+        ["snapshot_type"] = type,
+        ["snapshot_path"] = PathOf(StateDescriptor),
+        ["mem_file_path"] = memoryPath,
     });
 
     private static string PathOf(int descriptor) => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptor}");

@@ -86,11 +86,17 @@ internal static class QemuCommandLine
     /// <summary>The options of a layer's node, for -blockdev and blockdev-add.</summary>
     public static JsonObject Layer(LayerId layer, int set, bool writable, JsonNode? backing) => new()
     {
-        ["driver"] = "qcow2", ["node-name"] = NodeOf(layer), ["read-only"] = !writable,
+        ["driver"] = "qcow2",
+        ["node-name"] = NodeOf(layer),
+        ["read-only"] = !writable,
         ["discard"] = "unmap",
         ["file"] = new JsonObject
         {
-            ["driver"] = "file", ["node-name"] = FileNodeOf(layer), ["filename"] = $"/dev/fdset/{set}", ["locking"] = "off", ["read-only"] = !writable,
+            ["driver"] = "file",
+            ["node-name"] = FileNodeOf(layer),
+            ["filename"] = $"/dev/fdset/{set}",
+            ["locking"] = "off",
+            ["read-only"] = !writable,
             ["discard"] = "unmap",
             // the machine does not outlive the host, so nothing is gained by waiting for its disk
             ["cache"] = new JsonObject { ["no-flush"] = true },
@@ -102,7 +108,9 @@ internal static class QemuCommandLine
     {
         var node = new JsonObject
         {
-            ["driver"] = "raw", ["node-name"] = "base", ["read-only"] = true,
+            ["driver"] = "raw",
+            ["node-name"] = "base",
+            ["read-only"] = true,
             ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = $"/dev/fdset/{DiskSet(0)}", ["locking"] = "off", ["read-only"] = true },
         };
         for (var i = 0; i < spec.Disk.Frozen.Length; i++)

@@ -142,8 +142,11 @@ internal sealed class QemuMachine : IVmm
         }
         var active = new JsonObject
         {
-            ["driver"] = "qcow2", ["node-name"] = QemuCommandLine.NodeOf(_firstActive), ["file"] = QemuCommandLine.FileNodeOf(_firstActive),
-            ["discard"] = "unmap", ["backing"] = below,
+            ["driver"] = "qcow2",
+            ["node-name"] = QemuCommandLine.NodeOf(_firstActive),
+            ["file"] = QemuCommandLine.FileNodeOf(_firstActive),
+            ["discard"] = "unmap",
+            ["backing"] = below,
         };
         _monitor.Run("blockdev-reopen", new JsonObject { ["options"] = new JsonArray(active) }, deadline);
         _frozen = stack.Frozen;
@@ -190,7 +193,10 @@ internal sealed class QemuMachine : IVmm
     public void StartFlatten(LayerId active, Deadline deadline) =>
         _monitor.Run("block-stream", new JsonObject
         {
-            ["job-id"] = "flatten", ["device"] = QemuCommandLine.NodeOf(active), ["base-node"] = "base", ["auto-dismiss"] = true,
+            ["job-id"] = "flatten",
+            ["device"] = QemuCommandLine.NodeOf(active),
+            ["base-node"] = "base",
+            ["auto-dismiss"] = true,
         }, deadline);
 
     public bool IsFlattened(Deadline deadline)

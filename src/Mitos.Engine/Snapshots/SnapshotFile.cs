@@ -1,0 +1,197 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using Mitos.Engine.Vmm;
+using Mitos.Linux.Memory;
+using ZstdSharp;
+
+namespace Mitos.Engine.Snapshots;
+
+/// <summary>
+/// A capture as a file: magic, index (regions, runs of pages), device state, then the pages in pieces of 1 MiB, each compressed by itself
+/// so that all cores work at it. Integers are little-endian.
+/// </summary>
+internal static class SnapshotFile
+{
+    private const ulong Magic = 0x31_50_41_43_53_54_49_4D; // MITSCAP1
+    private const int Piece = 1 << 20, Level = 1, MaxState = 64 << 20, MaxRegions = 16;
+    private static readonly int Ahead = Environment.ProcessorCount * 2;
+
+    /// <summary>Writes and syncs a new file.</summary>
+    /// <returns>Its length, and the SHA-256 of all of it.</returns>
+    /// <exception cref="IOException">The disk is full.</exception>
+    public static async Task<(long Length, string Checksum)> WriteAsync(string path, byte[] state, CapturedPages pages)
+    {
+        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        await PutAsync(file, hash, Header(state, pages));
+        await PutAsync(file, hash, state);
+        var waiting = new Queue<Task<byte[]>>();
+        var bytes = pages.Bytes;
+        try
+        {
+            for (long at = 0; at < bytes; at += Piece)
+            {
+                var (from, length) = (at, (int)Math.Min(Piece, bytes - at));
+                waiting.Enqueue(Task.Run(() => Compress(pages.Pages!.AsSpan(from, length))));
+                if (waiting.Count >= Ahead)
+                    await PutAsync(file, hash, await waiting.Dequeue());
+            }
+            while (waiting.TryDequeue(out var next))
+                await PutAsync(file, hash, await next);
+        }
+        finally
+        {
+            await ((Task)Task.WhenAll(waiting)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // nobody may read a buffer that is gone
+        }
+        file.Flush(flushToDisk: true);
+        return (file.Length, Convert.ToHexStringLower(hash.GetHashAndReset()));
+    }
+
+    /// <summary>Reads a whole file, and checks it.</summary>
+    /// <exception cref="InvalidDataException">It is not what was written.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static async Task<(byte[] State, CapturedPages Pages)> ReadAsync(string path, string checksum)
+    {
+        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0, Options = FileOptions.SequentialScan });
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var fixedPart = await TakeAsync(file, hash, 16);
+        var (stateLength, regionCount) = (BinaryPrimitives.ReadInt32LittleEndian(fixedPart.AsSpan(8)), BinaryPrimitives.ReadInt32LittleEndian(fixedPart.AsSpan(12)));
+        if (BinaryPrimitives.ReadUInt64LittleEndian(fixedPart) != Magic || stateLength is < 0 or > MaxState || regionCount is < 0 or > MaxRegions)
+            throw new InvalidDataException("it does not begin as a snapshot does");
+        var regions = new List<GuestMemoryRegion>();
+        var runs = new List<IReadOnlyList<PageRun>>();
+        for (var i = 0; i < regionCount; i++)
+        {
+            var (region, list) = await ReadRegionAsync(file, hash);
+            regions.Add(region);
+            runs.Add(list);
+        }
+        var state = await TakeAsync(file, hash, stateLength);
+        var bytes = runs.Sum(list => list.Sum(run => (long)run.Count)) * PageBuffer.PageSize;
+        var buffer = bytes > 0 ? new PageBuffer(bytes) : null;
+        try
+        {
+            if (buffer is not null)
+                await ReadPiecesAsync(file, hash, buffer, bytes);
+            if (file.Position != file.Length || Convert.ToHexStringLower(hash.GetHashAndReset()) != checksum)
+                throw new InvalidDataException("its checksum is not the recorded one");
+            return (state, new CapturedPages(regions, runs, buffer));
+        }
+        catch
+        {
+            buffer?.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task<(GuestMemoryRegion Region, List<PageRun> Runs)> ReadRegionAsync(FileStream file, IncrementalHash hash)
+    {
+        var header = await TakeAsync(file, hash, 20);
+        var (offset, length, count) = (BinaryPrimitives.ReadInt64LittleEndian(header), BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(8)), BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(16)));
+        var pages = length / PageBuffer.PageSize;
+        if (offset < 0 || length < 0 || count < 0 || count > pages)
+            throw new InvalidDataException("its index makes no sense");
+        var bytes = await TakeAsync(file, hash, count * 8);
+        var runs = new List<PageRun>(count);
+        long end = 0;
+        for (var i = 0; i < count; i++)
+        {
+            var run = new PageRun(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(i * 8)), BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan((i * 8) + 4)));
+            if (run.First < end || run.Count <= 0 || (long)run.First + run.Count > pages)
+                throw new InvalidDataException("its index makes no sense");
+            end = (long)run.First + run.Count;
+            runs.Add(run);
+        }
+        return (new GuestMemoryRegion(0, length, offset), runs);
+    }
+
+    private static async Task ReadPiecesAsync(FileStream file, IncrementalHash hash, PageBuffer buffer, long bytes)
+    {
+        var working = new Queue<Task>();
+        try
+        {
+            for (long at = 0; at < bytes; at += Piece)
+            {
+                var (to, length) = (at, (int)Math.Min(Piece, bytes - at));
+                var packed = BinaryPrimitives.ReadInt32LittleEndian(await TakeAsync(file, hash, 4));
+                if (packed is <= 0 or > 2 * Piece)
+                    throw new InvalidDataException("a piece of it makes no sense");
+                var piece = await TakeAsync(file, hash, packed);
+                working.Enqueue(Task.Run(() => Decompress(piece, buffer.AsSpan(to, length))));
+                if (working.Count >= Ahead)
+                    await working.Dequeue();
+            }
+            while (working.TryDequeue(out var next))
+                await next;
+        }
+        finally
+        {
+            await Task.WhenAll(working).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // nobody may write into a buffer that is gone
+        }
+    }
+
+    private static byte[] Header(byte[] state, CapturedPages pages)
+    {
+        using var memory = new MemoryStream();
+        using var writer = new BinaryWriter(memory);
+        writer.Write(Magic);
+        writer.Write(state.Length);
+        writer.Write(pages.Regions.Count);
+        for (var i = 0; i < pages.Regions.Count; i++)
+        {
+            writer.Write(pages.Regions[i].FileOffset);
+            writer.Write(pages.Regions[i].Length);
+            writer.Write(pages.Runs[i].Count);
+            foreach (var run in pages.Runs[i])
+            {
+                writer.Write(run.First);
+                writer.Write(run.Count);
+            }
+        }
+        return memory.ToArray();
+    }
+
+    private static byte[] Compress(ReadOnlySpan<byte> pages)
+    {
+        using var compressor = new Compressor(Level);
+        var packed = new byte[4 + Compressor.GetCompressBound(pages.Length)];
+        var length = compressor.Wrap(pages, packed.AsSpan(4));
+        BinaryPrimitives.WriteInt32LittleEndian(packed, length);
+        return packed[..(4 + length)];
+    }
+
+    private static void Decompress(byte[] piece, Span<byte> pages)
+    {
+        using var decompressor = new Decompressor();
+        try
+        {
+            if (decompressor.Unwrap(piece, pages) != pages.Length)
+                throw new InvalidDataException("a piece of it is too short");
+        }
+        catch (ZstdException e)
+        {
+            throw new InvalidDataException($"a piece of it is damaged: {e.Message}", e);
+        }
+    }
+
+    private static async Task PutAsync(FileStream file, IncrementalHash hash, byte[] bytes)
+    {
+        hash.AppendData(bytes);
+        await file.WriteAsync(bytes);
+    }
+
+    private static async Task<byte[]> TakeAsync(FileStream file, IncrementalHash hash, int count)
+    {
+        var bytes = new byte[count];
+        try
+        {
+            await file.ReadExactlyAsync(bytes);
+        }
+        catch (EndOfStreamException e)
+        {
+            throw new InvalidDataException("it is shorter than it says", e);
+        }
+        hash.AppendData(bytes);
+        return bytes;
+    }
+}

@@ -1,0 +1,219 @@
+using Microsoft.Extensions.Logging;
+using Mitos.Engine.Capacity;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Forks;
+using Mitos.Engine.Machines;
+using Mitos.Engine.Sandboxes;
+using Mitos.Linux;
+
+namespace Mitos.Engine.Snapshots;
+
+/// <summary>Pauses and resumes sandboxes, and takes snapshots of them.</summary>
+internal sealed class SnapshotService(
+    SandboxStore store, SnapshotStore snapshots, SandboxLives lives, MachineHost host, Capturer capturer, Flattener flattener, Birth birth, ShellPool shells, HostCapacity capacity, ILogger logger) : ISnapshots
+{
+    private const long VmmBytes = 24L << 20, OverlayBytes = 1L << 20;
+    private static readonly TimeSpan ResumeLimit = TimeSpan.FromSeconds(10);
+    private readonly HashSet<string> _names = [.. snapshots.All.Select(record => record.Name).OfType<string>()];
+
+    public async Task<SandboxInfo> PauseAsync(SandboxId id, CancellationToken cancellationToken)
+    {
+        var sandbox = store.Get(id);
+        await sandbox.Gate.WaitAsync(cancellationToken);
+        try
+        {
+            var machine = sandbox.RunningMachine("paused");
+            flattener.Cancel(sandbox, machine);
+            using var reservation = Reserve($"The pause of sandbox '{id}'", machine);
+            var running = sandbox.Record;
+            SnapshotRecord? saved = null;
+            try
+            {
+                using var capture = await Task.Run(() => capturer.Take(machine, () => store.Write(sandbox), stays: true).Capture, CancellationToken.None);
+                running = running with { Machine = SandboxStore.Describe(machine) };
+                saved = await snapshots.SaveAsync(capture, running, null, paused: true);
+                sandbox.Record = running with { State = SandboxState.Paused, Snapshot = saved.Id };
+                store.Write(sandbox); // from here on it is paused, whatever becomes of us
+            }
+            catch (Exception e)
+            {
+                sandbox.Record = running;
+                if (saved is not null)
+                    snapshots.Delete(saved.Id);
+                GoOn(machine);
+                throw Explain(e, $"Sandbox '{id}' could not be paused");
+            }
+            await SandboxLives.EndAsync(sandbox);
+            return sandbox.Describe();
+        }
+        finally
+        {
+            sandbox.Gate.Release();
+        }
+    }
+
+    public async Task<SandboxInfo> ResumeAsync(SandboxId id, CancellationToken cancellationToken)
+    {
+        var sandbox = store.Get(id);
+        await sandbox.Gate.WaitAsync(cancellationToken);
+        try
+        {
+            if (sandbox.Machine is not null)
+                return sandbox.Describe();
+            var paused = sandbox.Record;
+            var snapshot = SnapshotOf(sandbox, "resumed");
+            using var reservation = capacity.Reserve($"Sandbox '{id}'", VmmBytes + (2 * snapshot.DeltaBytes), OverlayBytes);
+            using var capture = await snapshots.OpenAsync(snapshot, host.Driver.Facts.Fingerprint);
+            Machine? machine = null;
+            Agent.AgentClient? agent = null;
+            try
+            {
+                (machine, _) = await birth.MakeAsync(capture, null, null, cancellationToken);
+                agent = MachineAgent.Open(machine, $"sandbox '{id}'");
+                await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(paused.Id, paused.Name, paused.ForkId ?? "", paused.ForkIndex ?? 0, paused.AccessToken, paused.Environment));
+                (sandbox.Machine, sandbox.Agent) = (machine, agent);
+                sandbox.Record = paused with { State = SandboxState.Running, Snapshot = null };
+                store.Write(sandbox);
+            }
+            catch (Exception e)
+            {
+                (sandbox.Machine, sandbox.Agent, sandbox.Record) = (null, null, paused);
+                if (agent is not null)
+                    await agent.DisposeAsync();
+                if (machine is not null)
+                    await machine.DisposeAsync();
+                throw Explain(e, $"Sandbox '{id}' could not be resumed; it is still paused");
+            }
+            lives.Watch(sandbox, machine);
+            shells.Refill(capture.Generation);
+            snapshots.Delete(snapshot.Id);
+            return sandbox.Describe();
+        }
+        finally
+        {
+            sandbox.Gate.Release();
+        }
+    }
+
+    public async Task<SnapshotInfo> CreateAsync(SandboxId id, string? name, CancellationToken cancellationToken)
+    {
+        if (name is not null)
+            SandboxRules.CheckName(name, "snapshot");
+        var sandbox = store.Get(id);
+        lock (_names)
+        {
+            if (name is not null && !_names.Add(name))
+                throw new SandboxException(ErrorCode.Conflict, $"There is a snapshot named '{name}' already.", "Choose another name, or remove that one.");
+        }
+        try
+        {
+            var (capture, record) = await CaptureAsync(sandbox, cancellationToken);
+            using (capture)
+                return Describe(await snapshots.SaveAsync(capture, record, name, paused: false));
+        }
+        catch (Exception e)
+        {
+            ReleaseName(name);
+            throw Explain(e, $"No snapshot of sandbox '{id}' could be taken");
+        }
+    }
+
+    public IReadOnlyList<SnapshotInfo> List() => Kept.OrderBy(record => record.CreatedAt).Select(Describe).ToList();
+
+    public SnapshotInfo? TryFind(string idOrName) => Find(idOrName) is { } record ? Describe(record) : null;
+
+    public void Remove(string id)
+    {
+        var record = Find(id) ?? throw SandboxException.NotFound("snapshot", id, "`mitos snapshot ls` lists the snapshots.");
+        snapshots.Delete(record.Id);
+        ReleaseName(record.Name);
+    }
+
+    /// <summary>A snapshot that is no paused sandbox's.</summary>
+    public SnapshotRecord? Find(string idOrName) =>
+        snapshots.TryGet(idOrName) is { PausedSandbox: null } record ? record : Kept.FirstOrDefault(kept => kept.Name == idOrName);
+
+    /// <summary>The capture of a snapshot. The caller disposes it.</summary>
+    public Task<Capture> OpenAsync(SnapshotRecord record) => snapshots.OpenAsync(record, host.Driver.Facts.Fingerprint);
+
+    /// <summary>The capture that a paused sandbox is kept in. The caller holds its gate, and disposes it.</summary>
+    /// <exception cref="SandboxException">FailedPrecondition.</exception>
+    public Task<Capture> OpenAsync(Sandbox sandbox, string what) => OpenAsync(SnapshotOf(sandbox, what));
+
+    /// <summary>Deletes what a removed sandbox was paused in.</summary>
+    public void DeleteOf(SandboxRecord removed)
+    {
+        if (removed.Snapshot is { } id)
+            snapshots.Delete(id);
+    }
+
+    private IEnumerable<SnapshotRecord> Kept => snapshots.All.Where(record => record.PausedSandbox is null);
+
+    private async Task<(Capture Capture, SandboxRecord Record)> CaptureAsync(Sandbox sandbox, CancellationToken cancellationToken)
+    {
+        await sandbox.Gate.WaitAsync(cancellationToken);
+        try
+        {
+            if (sandbox.Record.State == SandboxState.Paused)
+                return (await OpenAsync(sandbox, "kept"), sandbox.Record);
+            var machine = sandbox.RunningMachine("kept");
+            flattener.Cancel(sandbox, machine);
+            using var reservation = Reserve($"A snapshot of sandbox '{sandbox.Id}'", machine);
+            cancellationToken.ThrowIfCancellationRequested();
+            var capture = await Task.Run(() => capturer.Take(machine, () => store.Write(sandbox)).Capture, CancellationToken.None);
+            store.Write(sandbox);
+            return (capture, sandbox.Record);
+        }
+        finally
+        {
+            sandbox.Gate.Release();
+        }
+    }
+
+    private SnapshotRecord SnapshotOf(Sandbox sandbox, string what) =>
+        sandbox.Record is { State: SandboxState.Paused, Snapshot: { } id } && snapshots.TryGet(id) is { } record ? record : throw sandbox.NotRunning(what);
+
+    private IDisposable Reserve(string what, Machine machine)
+    {
+        var delta = Capturer.ReadPrivateBytes(machine);
+        // Of a generation without files its whole difference from the template is written as well.
+        var all = machine.Generation!.Record is { Persistent: false } record ? delta + record.ImageBytes : delta;
+        return capacity.Reserve(what, (delta * 5 / 4) + (all - delta), all + OverlayBytes);
+    }
+
+    private void GoOn(Machine machine)
+    {
+        try
+        {
+            if (!machine.Vmm.Process.HasExited)
+                machine.Vmm.Resume(Deadline.In(ResumeLimit));
+        }
+        catch (VmmException e)
+        {
+            logger.LogError(e, "machine {Id} could not go on after a pause that failed", machine.Spec.Id);
+        }
+    }
+
+    private void ReleaseName(string? name)
+    {
+        lock (_names)
+        {
+            if (name is not null)
+                _names.Remove(name);
+        }
+    }
+
+    private static Exception Explain(Exception e, string what) => e switch
+    {
+        SandboxException => e,
+        IOException io => new SandboxException(ErrorCode.Exhausted, $"{what}: {io.Message}", "Free disk space in the state directory, and try again.", e),
+        VmmException => new SandboxException(ErrorCode.Internal, $"{what}: {e.Message}", "Try again; `mitos doctor` checks this host.", e),
+        _ => e,
+    };
+
+    private static SnapshotInfo Describe(SnapshotRecord record)
+    {
+        var shape = record.Generation.Shape;
+        return new SnapshotInfo(record.Id, record.Name, SandboxId.Parse(record.Source.Id), record.Source.Template, record.CreatedAt, shape.CpuCount, shape.MemoryMiB, shape.DiskMiB, record.DeltaBytes, record.FileBytes);
+    }
+}

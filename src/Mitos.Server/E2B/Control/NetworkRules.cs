@@ -1,0 +1,54 @@
+using System.Net;
+using System.Text.Json;
+
+namespace Mitos.Server.E2B.Control;
+
+/// <summary>What a network configuration may say. It is kept; enforcing it is another part's work.</summary>
+internal static class NetworkRules
+{
+    private const int MaxDomains = 10, MaxHeaders = 20;
+
+    /// <exception cref="E2BException">400.</exception>
+    public static void Check(JsonElement? network)
+    {
+        if (network is not { } root || root.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined)
+            return;
+        if (root.ValueKind != JsonValueKind.Object)
+            throw E2BException.Bad("network must be an object");
+        var deny = Texts(root, "denyOut");
+        foreach (var entry in deny.Where(entry => !IsAddress(entry)))
+            throw E2BException.Bad($"invalid denyOut entry '{entry}': only IP addresses and CIDR blocks are possible");
+        if (Texts(root, "allowOut").Any(entry => !IsAddress(entry)) && !deny.Contains("0.0.0.0/0"))
+            throw E2BException.Bad("when allowOut has domains, denyOut must contain 0.0.0.0/0");
+        if (!root.TryGetProperty("rules", out var rules) || rules.ValueKind != JsonValueKind.Object)
+            return;
+        if (rules.EnumerateObject().Count() > MaxDomains)
+            throw E2BException.Bad($"rules can have at most {MaxDomains} domains");
+        foreach (var domain in rules.EnumerateObject())
+        {
+            if (domain.Value.ValueKind != JsonValueKind.Array || domain.Value.GetArrayLength() > 1)
+                throw E2BException.Bad($"rules of '{domain.Name}' must be a list of at most one transform");
+            foreach (var rule in domain.Value.EnumerateArray())
+            {
+                if (rule.ValueKind == JsonValueKind.Object && rule.TryGetProperty("transform", out var transform) && transform.ValueKind == JsonValueKind.Object
+                    && transform.TryGetProperty("headers", out var headers) && headers.ValueKind == JsonValueKind.Object && headers.EnumerateObject().Count() > MaxHeaders)
+                    throw E2BException.Bad($"a transform of '{domain.Name}' can have at most {MaxHeaders} headers");
+            }
+        }
+    }
+
+    /// <summary>Whether everybody may send requests to its ports.</summary>
+    public static bool IsPublic(JsonElement? network) =>
+        network is not { ValueKind: JsonValueKind.Object } root || !root.TryGetProperty("allowPublicTraffic", out var allowed) || allowed.ValueKind != JsonValueKind.False;
+
+    private static List<string> Texts(JsonElement root, string name)
+    {
+        if (!root.TryGetProperty(name, out var list) || list.ValueKind == JsonValueKind.Null)
+            return [];
+        if (list.ValueKind != JsonValueKind.Array || list.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String))
+            throw E2BException.Bad($"{name} must be a list of texts");
+        return list.EnumerateArray().Select(item => item.GetString()!).ToList();
+    }
+
+    private static bool IsAddress(string entry) => IPAddress.TryParse(entry, out _) || IPNetwork.TryParse(entry, out _);
+}

@@ -1,0 +1,262 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
+using Mitos.Server.Lifecycles;
+
+namespace Mitos.Server.E2B.Control;
+
+/// <summary>What E2B's control plane does with sandboxes, on the engine's and with leases.</summary>
+internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, E2BOptions options, TimeProvider time)
+{
+    /// <summary>The sandbox and its lease. One that was made by our own API has a lease without an end.</summary>
+    /// <exception cref="E2BException">404.</exception>
+    public (SandboxInfo Info, Lease Lease) Get(string id)
+    {
+        var shortId = ShortId(id);
+        return SandboxId.TryParse(shortId, out var parsed) && sandboxes.TryGet(parsed) is { State: SandboxState.Running or SandboxState.Paused } info
+            ? (info, LeaseOf(info))
+            : throw E2BException.NoSandbox(id);
+    }
+
+    public Lease LeaseOf(SandboxInfo info) => leases.Find(info.Id.ToString()) ?? new Lease
+    {
+        Id = info.Id.ToString(),
+        Template = info.Template,
+        StartedAtMs = info.CreatedAt.ToUnixTimeMilliseconds(),
+        EndAtMs = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds(),
+    };
+
+    public async Task<SandboxBody> CreateAsync(NewSandbox request, int defaultTimeout, CancellationToken cancellationToken)
+    {
+        var template = request.TemplateID is { Length: > 0 } named ? named : throw E2BException.Bad("templateID is required");
+        if (request.AutoPauseMemory == false && request.AutoPause != true)
+            throw E2BException.Bad("autoPauseMemory can only be false when autoPause is true");
+        if (request.AutoPauseMemory == false && request.AutoResume?.Enabled == true)
+            throw E2BException.Bad("autoResume cannot be enabled when autoPauseMemory is false");
+        NetworkRules.Check(request.Network);
+        var id = SandboxId.New();
+        var lease = NewLease(id, template, Timeout(request.Timeout, defaultTimeout)) with
+        {
+            AutoPause = request.AutoPause ?? false,
+            AutoPauseMemory = request.AutoPauseMemory ?? true,
+            AutoResume = request.AutoResume?.Enabled ?? false,
+            AllowInternet = request.AllowInternetAccess,
+            Network = request.Network is { ValueKind: JsonValueKind.Object } network ? network.GetRawText() : null,
+            TrafficToken = NetworkRules.IsPublic(request.Network) ? null : NewToken(),
+        };
+        await leases.AddAsync([lease]);
+        try
+        {
+            var info = await sandboxes.CreateAsync(new CreateSandboxSpec
+            {
+                Id = id,
+                Template = TemplateName(template),
+                Snapshot = snapshots.TryFind(TemplateName(template))?.Id,
+                Environment = request.EnvVars ?? [],
+                Metadata = request.Metadata ?? [],
+            }, cancellationToken);
+            // its time begins when it can be used
+            lease = await leases.ChangeAsync(lease.Id, old => old with { StartedAtMs = Now(), EndAtMs = Now() + (old.EndAtMs - old.StartedAtMs) }) ?? lease;
+            if (cancellationToken.IsCancellationRequested)
+            {
+                await sandboxes.RemoveAsync(id, CancellationToken.None); // nobody will ever know its id
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+            return Describe(info, lease);
+        }
+        catch (Exception e)
+        {
+            await leases.RemoveAsync([lease.Id]);
+            throw e is SandboxException { Code: ErrorCode.NotFound } ? new E2BException(404, $"template '{template}' not found") : e;
+        }
+    }
+
+    public async Task<List<ForkResultBody>> ForkAsync(string id, ForkRequest request, int defaultTimeout)
+    {
+        var count = request.Count ?? 1;
+        if (count < 1)
+            throw E2BException.Bad("Count must be at least 1");
+        if (count > ForkSpec.MaxCount)
+            throw E2BException.Bad($"Count cannot be greater than {ForkSpec.MaxCount}");
+        var timeout = Timeout(request.Timeout, defaultTimeout);
+        var (source, sourceLease) = Get(id);
+        var ids = Enumerable.Range(0, count).Select(_ => SandboxId.New()).ToList();
+        await leases.AddAsync(ids.Select(child => sourceLease with
+        {
+            Id = child.ToString(),
+            StartedAtMs = Now(),
+            EndAtMs = Now() + (timeout * 1000L),
+            TrafficToken = sourceLease.TrafficToken is null ? null : NewToken(),
+        }).ToList());
+        ForkResult result;
+        try
+        {
+            result = await sandboxes.ForkAsync(source.Id, new ForkSpec { Count = count, Ids = ids }, CancellationToken.None);
+        }
+        catch
+        {
+            await leases.RemoveAsync(ids.Select(child => child.ToString()).ToList());
+            throw;
+        }
+        var failed = result.Children.Where(child => child.Sandbox is null).Select(child => ids[child.Index].ToString()).ToList();
+        if (failed.Count > 0)
+            await leases.RemoveAsync(failed);
+        return result.Children.Select(Describe).ToList();
+
+        ForkResultBody Describe(ForkChild child)
+        {
+            if (child.Sandbox is { } made)
+                return new ForkResultBody(this.Describe(made, LeaseOf(made)), null);
+            var (status, message) = E2BErrors.Describe(child.Error!);
+            return new ForkResultBody(null, new E2BError(status, message));
+        }
+    }
+
+    /// <exception cref="E2BException">404.</exception>
+    public async Task KillAsync(string id)
+    {
+        var (info, lease) = Get(id);
+        try
+        {
+            await sandboxes.RemoveAsync(info.Id, CancellationToken.None);
+        }
+        catch (SandboxException e) when (e.Code == ErrorCode.NotFound)
+        {
+            throw E2BException.NoSandbox(id);
+        }
+        await leases.RemoveAsync([lease.Id]);
+    }
+
+    /// <summary>Sets the end anew, later or sooner.</summary>
+    public async Task SetTimeoutAsync(string id, int seconds)
+    {
+        var timeout = Timeout(seconds, seconds);
+        await ChangeAsync(Get(id), lease => lease with { EndAtMs = Now() + (timeout * 1000L) });
+    }
+
+    /// <summary>Moves the end further away, never nearer; resumes one that is paused.</summary>
+    /// <returns>The sandbox, and whether it was resumed.</returns>
+    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int seconds, CancellationToken cancellationToken)
+    {
+        var timeout = Timeout(seconds, seconds);
+        var (info, lease) = Get(id);
+        var resumed = info.State == SandboxState.Paused;
+        // First the end: one that is resumed must not be over at once.
+        lease = await ChangeAsync((info, lease), old => resumed
+            ? old with { StartedAtMs = Now(), EndAtMs = Now() + (timeout * 1000L) }
+            : old with { EndAtMs = Math.Max(old.EndAtMs, Now() + (timeout * 1000L)) });
+        if (resumed)
+            info = await snapshots.ResumeAsync(info.Id, cancellationToken);
+        return (Describe(info, lease), resumed);
+    }
+
+    /// <exception cref="E2BException">404; 409: it is paused already.</exception>
+    public async Task PauseAsync(string id, bool memory)
+    {
+        var (info, lease) = Get(id);
+        if (info.State == SandboxState.Paused)
+            throw new E2BException(409, $"Sandbox '{lease.Id}' is already paused");
+        if (!memory)
+            throw new E2BException(501, "pausing without memory is not possible yet; pause with it");
+        await snapshots.PauseAsync(info.Id, CancellationToken.None);
+    }
+
+    /// <exception cref="E2BException">404; 409: it runs.</exception>
+    public async Task<SandboxBody> ResumeAsync(string id, int seconds, CancellationToken cancellationToken)
+    {
+        var (info, lease) = Get(id);
+        return info.State == SandboxState.Paused
+            ? (await ConnectAsync(id, seconds, cancellationToken)).Body
+            : throw new E2BException(409, $"Sandbox '{lease.Id}' is already running");
+    }
+
+    public async Task<SnapshotBody> SnapshotAsync(string id, string? name, CancellationToken cancellationToken)
+    {
+        var taken = await snapshots.CreateAsync(Get(id).Info.Id, name, cancellationToken);
+        return Describe(taken);
+    }
+
+    public static SnapshotBody Describe(SnapshotInfo snapshot) => new(snapshot.Id, snapshot.Name is { } name ? [name] : []);
+
+    /// <summary>Moves the end further away, never nearer.</summary>
+    public async Task ExtendAsync(string id, int seconds)
+    {
+        var timeout = Timeout(seconds, seconds);
+        await ChangeAsync(Get(id), old => old with { EndAtMs = Math.Max(old.EndAtMs, Now() + (timeout * 1000L)) });
+    }
+
+    public async Task SetNetworkAsync(string id, JsonElement network)
+    {
+        NetworkRules.Check(network);
+        var sandbox = Get(id);
+        await ChangeAsync(sandbox, lease => lease with { Network = network.GetRawText() });
+    }
+
+    public SandboxBody Describe(SandboxInfo info, Lease lease) => new()
+    {
+        TemplateID = lease.Template,
+        SandboxID = lease.Id,
+        Alias = lease.Template,
+        ClientID = E2BOptions.ClientId,
+        EnvdVersion = E2BOptions.EnvdVersion,
+        EnvdAccessToken = info.AccessToken,
+        TrafficAccessToken = lease.TrafficToken,
+        Domain = options.Domain,
+    };
+
+    public SandboxDetail Detail(SandboxInfo info, Lease lease, bool whole) => new()
+    {
+        TemplateID = lease.Template,
+        Alias = lease.Template,
+        SandboxID = lease.Id,
+        ClientID = E2BOptions.ClientId,
+        StartedAt = lease.StartedAt,
+        EndAt = lease.EndAt,
+        EnvdVersion = E2BOptions.EnvdVersion,
+        EnvdAccessToken = whole ? info.AccessToken : null,
+        Domain = whole ? options.Domain : null,
+        AllowInternetAccess = whole ? lease.AllowInternet : null,
+        CpuCount = info.CpuCount,
+        MemoryMB = info.MemoryMiB,
+        DiskSizeMB = info.DiskMiB,
+        Metadata = info.Metadata,
+        State = info.State == SandboxState.Paused ? "paused" : "running",
+        Network = whole && lease.Network is { } network ? JsonSerializer.Deserialize(network, E2BJson.Default.JsonElement) : null,
+        Lifecycle = whole ? new LifecycleBody(lease.AutoResume, lease.AutoPause ? "pause" : "kill") : null,
+        ForkedFrom = info.ForkedFrom?.ToString(),
+        ForkPoint = info.ForkId,
+    };
+
+    /// <summary>Without what clients of E2B's put behind it: the id of a client.</summary>
+    public static string ShortId(string id) => id.IndexOf('-') is var dash and >= 0 ? id[..dash] : id;
+
+    private async Task<Lease> ChangeAsync((SandboxInfo Info, Lease Lease) sandbox, Func<Lease, Lease> change)
+    {
+        if (leases.Find(sandbox.Lease.Id) is null)
+            await leases.AddAsync([sandbox.Lease]); // it came from our own API
+        return await leases.ChangeAsync(sandbox.Lease.Id, change) ?? throw E2BException.NoSandbox(sandbox.Lease.Id);
+    }
+
+    private Lease NewLease(SandboxId id, string template, int timeout) =>
+        new() { Id = id.ToString(), Template = template, StartedAtMs = Now(), EndAtMs = Now() + (timeout * 1000L) };
+
+    private static int Timeout(int? asked, int otherwise) => (asked ?? otherwise) switch
+    {
+        < 0 => throw E2BException.Bad("Timeout must not be negative"),
+        > E2BOptions.MaxTimeout => throw E2BException.Bad($"Timeout cannot be greater than {E2BOptions.MaxTimeout / 3600} hours"),
+        var seconds => seconds,
+    };
+
+    // name:tag, and namespace/name, as theirs may be written
+    private static string TemplateName(string template)
+    {
+        var name = template[(template.LastIndexOf('/') + 1)..];
+        return name.EndsWith(":default", StringComparison.Ordinal) ? name[..^":default".Length] : name;
+    }
+
+    private static string NewToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
+
+    private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
+}

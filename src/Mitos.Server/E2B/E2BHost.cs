@@ -1,0 +1,41 @@
+using Mitos.Server.E2B.Control;
+using Mitos.Server.E2B.Envd;
+using Mitos.Server.Gateway;
+using Mitos.Server.Lifecycles;
+
+namespace Mitos.Server.E2B;
+
+/// <summary>Puts E2B's face on the server: its control plane, its agent's API, and the way to the ports of sandboxes.</summary>
+internal static class E2BHost
+{
+    public static void AddE2B(this IServiceCollection services, LeaseStore leases, E2BOptions options)
+    {
+        services.AddHttpForwarder();
+        services.AddSingleton(_ => leases).AddSingleton(options).AddSingleton(TimeProvider.System);
+        services.AddSingleton<SandboxControl>().AddSingleton<MetricSamples>();
+        services.AddSingleton<GuestNames>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<EnvdApi>();
+        services.AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
+        services.AddHostedService<Reaper>();
+    }
+
+    /// <summary>Requests for sandboxes go no further; what comes from other pages is allowed on E2B's routes.</summary>
+    public static void UseSandboxGateway(this WebApplication app)
+    {
+        app.UseWebSockets(); // before the forwarder
+        var gateway = app.Services.GetRequiredService<SandboxGateway>();
+        app.Use(async (context, next) =>
+        {
+            if (await gateway.TryServeAsync(context) || (E2BErrors.Covers(context.Request.Path) && Cors.TryAnswer(context)))
+                return;
+            await next(context);
+        });
+    }
+
+    public static void MapE2B(this WebApplication app)
+    {
+        var group = app.MapGroup("").ExcludeFromDescription();
+        SandboxRoutes.Map(group);
+        TemplateRoutes.Map(group);
+        TeamRoutes.Map(group);
+    }
+}

@@ -1,0 +1,70 @@
+using System.Security.Cryptography;
+using System.Text;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
+using Mitos.Server.E2B.Envd;
+using Mitos.Server.Lifecycles;
+
+namespace Mitos.Server.Gateway;
+
+/// <summary>Takes the requests that are for a sandbox out of the pipeline: those for its agent, and those for its ports.</summary>
+internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports)
+{
+    private static readonly TimeSpan ResumedFor = TimeSpan.FromSeconds(300);
+    private const string TokenHeader = "e2b-traffic-access-token";
+
+    /// <returns>False: the request is for no sandbox.</returns>
+    public async Task<bool> TryServeAsync(HttpContext context)
+    {
+        SandboxAddress address;
+        try
+        {
+            if (!SandboxAddress.TryParse(context.Request, out address))
+                return await TryServeSignedAsync(context);
+        }
+        catch (BadHttpRequestException e)
+        {
+            await GatewayErrors.BadAsync(context, e.Message);
+            return true;
+        }
+        if (Cors.TryAnswer(context))
+            return true;
+        if (!SandboxId.TryParse(address.Id, out var id) || await FindAsync(id, address.Port, context.RequestAborted) is not { State: SandboxState.Running } info)
+            await GatewayErrors.NotFoundAsync(context, address.Id);
+        else if (address.Port == EnvdApi.Port)
+            await envd.ServeAsync(context, info);
+        else if (leases.Find(address.Id) is var lease && !MayPass(context.Request, lease))
+            await GatewayErrors.NoTokenAsync(context, address.Id, missing: !context.Request.Headers.ContainsKey(TokenHeader));
+        else
+            await ports.ForwardAsync(context, info, address.Port, lease);
+        return true;
+    }
+
+    // One that may be is resumed by a request to a port of its servers. Its agent's port does not count: clients ask there whether it runs.
+    private async Task<SandboxInfo?> FindAsync(SandboxId id, int port, CancellationToken cancellationToken)
+    {
+        var info = sandboxes.TryGet(id);
+        if (info is not { State: SandboxState.Paused } || port == EnvdApi.Port || leases.Find(id.ToString()) is not { AutoResume: true } lease)
+            return info;
+        await leases.ChangeAsync(lease.Id, old => old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().Add(ResumedFor).ToUnixTimeMilliseconds()) });
+        return await snapshots.ResumeAsync(id, cancellationToken);
+    }
+
+    // A signed URL for clients that reach all sandboxes at one address names none: the signature does.
+    private async Task<bool> TryServeSignedAsync(HttpContext context)
+    {
+        if (context.Request.Path != EnvdFiles.Path)
+            return false;
+        if (Cors.TryAnswer(context))
+            return true;
+        var info = sandboxes.List().FirstOrDefault(info => info.State == SandboxState.Running && Signature.Matches(context.Request, info.AccessToken));
+        if (info is null)
+            await EnvdFiles.RefuseAsync(context, 401, Signature.Refusal(context.Request));
+        else
+            await envd.ServeAsync(context, info);
+        return true;
+    }
+
+    private static bool MayPass(HttpRequest request, Lease? lease) => lease?.TrafficToken is not { } token
+        || CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(token), Encoding.UTF8.GetBytes(request.Headers[TokenHeader].ToString()));
+}

@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Mitos.Engine;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Hosts;
+using Mitos.Engine.SelfTest;
+using Mitos.FirecrackerFake;
+using Mitos.FirecrackerFake.Plan;
+
+namespace Mitos.ConformanceTests.Firecracker;
+
+/// <summary>No VMM is used before it has passed the short self-test, and each binary has to once.</summary>
+public sealed class ApprovalTests : IDisposable
+{
+    private readonly EngineOptions _options = FakeRig.NewOptions();
+    private readonly FakeInstallation _fake = new();
+
+    [Fact(Timeout = FakeRig.LimitMs)]
+    public async Task What_passed_is_remembered_by_its_binary()
+    {
+        await ChooseAsync();
+        var tested = _fake.ReadLog().Count;
+        Assert.True(tested > 0);
+        await ChooseAsync();
+        Assert.Equal(tested, _fake.ReadLog().Count);
+
+        File.AppendAllText(_fake.Binary, "# another build\n");
+        await ChooseAsync();
+        Assert.True(_fake.ReadLog().Count > tested);
+    }
+
+    [Fact(Timeout = FakeRig.LimitMs)]
+    public async Task One_that_writes_its_state_late_is_used_by_its_other_way()
+    {
+        _fake.SetPlan(new FakePlan { OpensMemoryFirst = true });
+        Assert.Equal("Diff", (await ChooseAsync()).Facts.Method);
+    }
+
+    [Fact(Timeout = FakeRig.LimitMs)]
+    public async Task One_that_damages_its_states_is_not_used_and_not_remembered()
+    {
+        _fake.SetPlan(new FakePlan { DamagesState = true });
+        var error = await Assert.ThrowsAsync<SandboxException>(ChooseAsync);
+        Assert.Equal(ErrorCode.FailedPrecondition, error.Code);
+        Assert.Contains("does not fork safely on this host", error.Message, StringComparison.Ordinal);
+        Assert.Contains("doctor --self-test", error.Remedy, StringComparison.Ordinal);
+        _fake.SetPlan(new FakePlan());
+        Assert.Equal("StateOnly", (await ChooseAsync()).Facts.Method);
+    }
+
+    public void Dispose()
+    {
+        _fake.Dispose();
+        Assert.Empty(Holdings.Of(VmmApproval.DirectoriesOf(_options)));
+        foreach (var directory in (string[])[_options.StateDirectory, _options.RunDirectory, _options.CacheDirectory])
+        {
+            if (Directory.Exists(directory))
+                Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    private Task<VmmCandidate> ChooseAsync() => VmmApproval.ChooseAsync(new VmmChoice(VmmProbe.Firecracker(_fake.Binary), "a test"), _options, NullLogger.Instance);
+}

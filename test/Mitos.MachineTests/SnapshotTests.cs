@@ -1,0 +1,190 @@
+using Mitos.Engine.Errors;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
+
+namespace Mitos.MachineTests;
+
+public sealed class SnapshotTests(MachineFixture machines)
+{
+    private ISnapshots Snapshots => machines.Engine.Snapshots;
+
+    private string Directory => Path.Combine(machines.Options.StateDirectory, "snapshots");
+
+    [Fact]
+    public async Task A_paused_sandbox_goes_on_where_it_was_with_its_processes_memory_disk_and_the_right_time()
+    {
+        await using var sandbox = await machines.CreateAsync();
+        await using (await StartServerAsync(sandbox.Id))
+        {
+            await machines.RunAsync(sandbox.Id, "head -c 20M /dev/urandom > /dev/shm/m; sha256sum /dev/shm/m > /root/sum; sync");
+            var before = machines.Sandboxes.TryGet(sandbox.Id)!;
+            var paused = await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+            Assert.Equal((SandboxState.Paused, null), (paused.State, paused.VmmPid));
+            Assert.False(System.IO.Directory.Exists($"/proc/{before.VmmPid}"));
+            await Task.Delay(2000);
+            var resumed = await Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None);
+            Assert.Equal((SandboxState.Running, before.AccessToken, before.CreatedAt), (resumed.State, resumed.AccessToken, resumed.CreatedAt));
+        }
+        Assert.Equal("live", await AskAsync(sandbox.Id));
+        Assert.EndsWith("OK", await machines.RunAsync(sandbox.Id, "sha256sum -c /root/sum"), StringComparison.Ordinal);
+        var clock = DateTimeOffset.FromUnixTimeSeconds(long.Parse(await machines.RunAsync(sandbox.Id, "date +%s"), System.Globalization.CultureInfo.InvariantCulture));
+        Assert.InRange(DateTimeOffset.UtcNow - clock, TimeSpan.FromSeconds(-2), TimeSpan.FromSeconds(2));
+        Assert.Empty(System.IO.Directory.EnumerateDirectories(Directory));
+    }
+
+    [Fact]
+    public async Task A_paused_sandbox_survives_the_engine_s_end_is_forked_and_paused_again()
+    {
+        await using var sandbox = await machines.CreateAsync("sleeper");
+        await using (await StartServerAsync(sandbox.Id))
+            await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+        await machines.RestartAsync();
+        Assert.Equal(SandboxState.Paused, machines.Sandboxes.Find("sleeper").State);
+        var children = await machines.ForkAsync(sandbox.Id, 2);
+        foreach (var child in children)
+        {
+            Assert.Equal("live", await AskAsync(child.Id));
+            Assert.Equal(sandbox.Id, child.ForkedFrom);
+            await machines.RunAsync(child.Id, "echo child > /root/d; sync");
+        }
+        Assert.Equal(SandboxState.Paused, machines.Sandboxes.TryGet(sandbox.Id)!.State);
+        await Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None);
+        Assert.Equal("live", await AskAsync(sandbox.Id));
+        Assert.Equal("no", await machines.RunAsync(sandbox.Id, "[ -e /root/d ] || echo no"));
+        await Snapshots.PauseAsync(children[0].Id, CancellationToken.None);
+        await Snapshots.ResumeAsync(children[0].Id, CancellationToken.None);
+        Assert.Equal("child", await machines.RunAsync(children[0].Id, "cat /root/d"));
+        foreach (var child in children)
+            await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);
+    }
+
+    // A large delta is promoted: the children map a generation that has no files.
+    [Fact]
+    public async Task A_child_of_a_promoted_generation_is_paused_exactly()
+    {
+        await using var source = await machines.CreateAsync();
+        await machines.RunAsync(source.Id, "head -c 80M /dev/urandom > /dev/shm/m; sha256sum /dev/shm/m > /root/sum; sync");
+        var children = await machines.ForkAsync(source.Id, 8);
+        Assert.NotEqual(machines.Sandboxes.TryGet(source.Id)!.Generation, children[0].Generation);
+        await machines.RunAsync(children[0].Id, "head -c 4M /dev/zero | dd of=/dev/shm/m conv=notrunc bs=1M seek=8 status=none; sha256sum /dev/shm/m > /root/sum; sync");
+        foreach (var child in children.Take(2))
+        {
+            await Snapshots.PauseAsync(child.Id, CancellationToken.None);
+            await Snapshots.ResumeAsync(child.Id, CancellationToken.None);
+            Assert.EndsWith("OK", await machines.RunAsync(child.Id, "sha256sum -c /root/sum"), StringComparison.Ordinal);
+        }
+        foreach (var child in children)
+            await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task A_snapshot_outlives_its_source_and_makes_sandboxes_that_are_apart()
+    {
+        SnapshotInfo snapshot;
+        await using (var source = await machines.CreateAsync())
+        {
+            await using var server = await StartServerAsync(source.Id);
+            await machines.RunAsync(source.Id, "echo kept > /root/d; sync");
+            snapshot = await Snapshots.CreateAsync(source.Id, "golden", CancellationToken.None);
+            Assert.Equal("live", await AskAsync(source.Id));
+            await machines.RunAsync(source.Id, "echo later > /root/d; sync");
+            var taken = await Assert.ThrowsAsync<SandboxException>(() => Snapshots.CreateAsync(source.Id, "golden", CancellationToken.None));
+            Assert.Equal(ErrorCode.Conflict, taken.Code);
+        }
+        await machines.RestartAsync();
+        var used = await Assert.ThrowsAsync<SandboxException>(() => machines.Engine.Templates.RemoveAsync("base", CancellationToken.None));
+        Assert.Equal(ErrorCode.FailedPrecondition, used.Code);
+        var made = new List<SandboxInfo>();
+        for (var i = 0; i < 2; i++)
+            made.Add(await machines.Sandboxes.CreateAsync(new CreateSandboxSpec { Snapshot = i == 0 ? "golden" : snapshot.Id }, CancellationToken.None));
+        Snapshots.Remove("golden");
+        foreach (var sandbox in made)
+        {
+            Assert.Equal(snapshot.Source, sandbox.ForkedFrom);
+            Assert.Equal("live", await AskAsync(sandbox.Id));
+            Assert.Equal("kept", await machines.RunAsync(sandbox.Id, $"cat /root/d; echo {sandbox.Id} > /root/d"));
+        }
+        Assert.NotEqual(made[0].AccessToken, made[1].AccessToken);
+        foreach (var sandbox in made)
+            await machines.Sandboxes.RemoveAsync(sandbox.Id, CancellationToken.None);
+        Assert.Empty(Snapshots.List());
+        Assert.Empty(System.IO.Directory.EnumerateDirectories(Directory));
+        Assert.Equal(ErrorCode.NotFound, Assert.Throws<SandboxException>(() => Snapshots.Remove("golden")).Code);
+    }
+
+    [Fact]
+    public async Task A_snapshot_that_was_damaged_on_disk_is_refused_and_its_sandbox_stays_paused()
+    {
+        await using var sandbox = await machines.CreateAsync();
+        await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+        var file = Path.Combine(Assert.Single(System.IO.Directory.GetDirectories(Directory)), "capture");
+        var whole = File.ReadAllBytes(file);
+        var bad = whole.ToArray();
+        bad[bad.Length / 2] ^= 1;
+        File.WriteAllBytes(file, bad);
+        var error = await Assert.ThrowsAsync<SandboxException>(() => Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None));
+        Assert.Equal(ErrorCode.FailedPrecondition, error.Code);
+        Assert.Equal(SandboxState.Paused, machines.Sandboxes.TryGet(sandbox.Id)!.State);
+        File.WriteAllBytes(file, whole);
+        await Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None);
+        Assert.Equal("ok", await machines.RunAsync(sandbox.Id, "echo ok"));
+    }
+
+    [Fact]
+    public async Task Where_the_disk_is_full_nothing_is_paused_and_nothing_left_behind()
+    {
+        await using var sandbox = await machines.CreateAsync();
+        await using var server = await StartServerAsync(sandbox.Id);
+        await machines.RunAsync(sandbox.Id, "head -c 8M /dev/urandom > /dev/shm/m");
+        await HostAsync("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", Directory);
+        try
+        {
+            foreach (var taking in (Func<Task>[])[() => Snapshots.PauseAsync(sandbox.Id, CancellationToken.None), () => Snapshots.CreateAsync(sandbox.Id, "full", CancellationToken.None)])
+            {
+                var error = await Assert.ThrowsAsync<SandboxException>(taking);
+                Assert.Equal(ErrorCode.Exhausted, error.Code);
+                Assert.Empty(System.IO.Directory.EnumerateFileSystemEntries(Directory));
+                Assert.Equal("live", await AskAsync(sandbox.Id));
+            }
+        }
+        finally
+        {
+            await HostAsync("umount", Directory);
+        }
+        Snapshots.Remove((await Snapshots.CreateAsync(sandbox.Id, "full", CancellationToken.None)).Id);
+    }
+
+    [Fact]
+    public async Task What_a_state_does_not_allow_is_refused_with_the_way_out()
+    {
+        await using var sandbox = await machines.CreateAsync();
+        await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+        var again = await Assert.ThrowsAsync<SandboxException>(() => Snapshots.PauseAsync(sandbox.Id, CancellationToken.None));
+        Assert.Equal(ErrorCode.FailedPrecondition, again.Code);
+        Assert.Contains("mitos resume", again.Remedy, StringComparison.Ordinal);
+        Assert.Throws<SandboxException>(() => machines.Sandboxes.Agent(sandbox.Id));
+        var snapshot = await Snapshots.CreateAsync(sandbox.Id, null, CancellationToken.None); // of what is on disk already
+        Snapshots.Remove(snapshot.Id);
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None)));
+        Assert.Equal("ok", await machines.RunAsync(sandbox.Id, "echo ok"));
+        await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+        await machines.Sandboxes.RemoveAsync(sandbox.Id, CancellationToken.None);
+        Assert.Empty(System.IO.Directory.EnumerateDirectories(Directory));
+    }
+
+    private async Task<Engine.Agent.AgentProcess> StartServerAsync(SandboxId id)
+    {
+        var server = await machines.StartAsync(id, "X=live; mkfifo /run/ask; while read line < /run/ask; do echo $X > /run/answer; done");
+        await machines.RunAsync(id, "until [ -p /run/ask ]; do :; done");
+        return server;
+    }
+
+    private Task<string> AskAsync(SandboxId id) => machines.RunAsync(id, "rm -f /run/answer; echo q > /run/ask; until [ -s /run/answer ]; do :; done; cat /run/answer");
+
+    private static async Task HostAsync(string program, params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(program, arguments);
+        await process.WaitForExitAsync();
+        Assert.Equal(0, process.ExitCode);
+    }
+}
