@@ -2,7 +2,7 @@
 
 #nullable disable
 
-namespace Mitos.Server.Storage.Migrations
+namespace Mitos.Server.Storage.Migrations.Sqlite
 {
     /// <inheritdoc />
     public partial class Leases : Migration
