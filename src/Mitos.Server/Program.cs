@@ -5,10 +5,8 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Hosts;
 using Mitos.Engine.SelfTest;
 using Mitos.Server;
-using Mitos.Server.Accounts;
 using Mitos.Server.Api;
 using Mitos.Server.E2B;
-using Mitos.Server.Lifecycles;
 
 if (args is ["--help"] or ["-h"])
 {
@@ -28,7 +26,8 @@ try
     }
     using var loggers = LoggerFactory.Create(logging => logging.AddSimpleConsole(console => console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "));
     await using var engine = await HostEngine.StartAsync(options.Engine, loggers);
-    var app = ServerHost.Build(options.Socket, options.Listen, engine, new KeyStore(options.Engine.StateDirectory), LeaseStore.Open(options.Engine.StateDirectory), new E2BOptions(options.Domain));
+    using var state = ServerState.Open(options.Engine.StateDirectory, options.Database);
+    var app = ServerHost.Build(options.Socket, options.Listen, engine, state, new E2BOptions(options.Domain));
     await using (app)
     {
         try

@@ -1,4 +1,6 @@
 using Mitos.Engine.Errors;
+using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
 using Mitos.Server.Accounts;
 using Mitos.Server.Lifecycles;
 using Mitos.Server.Storage;
@@ -36,4 +38,15 @@ internal sealed class ServerState : IDisposable
     public static ServerState Open(string directory, string? connection = null) => new(directory, Database.Open(directory, connection));
 
     public void Dispose() => Leases.Dispose();
+}
+
+internal static class ServerStateServices
+{
+    /// <summary>Sandboxes and snapshots as callers have them, and what looks after them.</summary>
+    public static void AddState(this IServiceCollection services, ServerState state)
+    {
+        services.AddSingleton(state.Database).AddSingleton(state.Teams).AddSingleton(state.Keys).AddSingleton(state.Leases).AddSingleton(state.Owners);
+        services.AddSingleton<LeaseKeeper>().AddSingleton<ISandboxes, OwnedSandboxes>().AddSingleton<ISnapshots, OwnedSnapshots>();
+        services.AddHostedService<Reaper>().AddHostedService<Housekeeping>();
+    }
 }

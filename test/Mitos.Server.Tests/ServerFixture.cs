@@ -7,8 +7,6 @@ using Mitos.Client;
 using Mitos.Engine;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
-using Mitos.Server.Accounts;
-using Mitos.Server.Lifecycles;
 using Mitos.Server.Tests;
 using Mitos.Server.Tests.Api;
 using Mitos.TestKit;
@@ -33,6 +31,8 @@ public sealed class ServerFixture : IAsyncLifetime
     public HostEngine Engine { get; private set; } = null!;
 
     public WebApplication App => _app!;
+
+    internal ServerState State { get; private set; } = null!;
 
     public string Socket => Path.Combine(Options.RunDirectory, "mitosd.sock");
 
@@ -59,7 +59,7 @@ public sealed class ServerFixture : IAsyncLifetime
     public async Task StartAsync()
     {
         Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
-        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, new KeyStore(Options.StateDirectory), LeaseStore.Open(Options.StateDirectory));
+        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, State = ServerState.Open(Options.StateDirectory));
         await _app.StartAsync();
         Address = new Uri(_app.Urls.Single(url => url.StartsWith("http://127", StringComparison.Ordinal)) + "/");
         using var plain = new HttpClient { BaseAddress = Address };
@@ -75,6 +75,7 @@ public sealed class ServerFixture : IAsyncLifetime
         Client.Dispose();
         await _app!.StopAsync();
         await _app.DisposeAsync();
+        State.Dispose();
         await Engine.DisposeAsync();
     }
 

@@ -43,7 +43,7 @@ internal static class KeyGate
     private static Caller? CallerOf(HttpContext context, KeyStore keys)
     {
         var idempotency = context.Request.Headers["Idempotency-Key"].ToString() is { Length: > 0 } given
-            ? given.Length <= MaxIdempotencyKey ? given : throw new BadHttpRequestException($"Idempotency-Key may have {MaxIdempotencyKey} characters, not {given.Length}.")
+            ? given.Length <= MaxIdempotencyKey ? given : throw new Microsoft.AspNetCore.Http.BadHttpRequestException($"Idempotency-Key may have {MaxIdempotencyKey} characters, not {given.Length}.")
             : null;
         if (IsLocalUser(context))
             return new Caller(Team.DefaultId, null, null) { IdempotencyKey = idempotency };

@@ -84,6 +84,9 @@ internal sealed record Lease
     /// <summary>A token for requests to ports.</summary>
     public static string NewToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
 
+    /// <summary>Whether it does not just live until it is removed.</summary>
+    public bool HasEnd => EndAtMs < Never;
+
     /// <summary>Whether it counts among the sandboxes that its team runs.</summary>
     public bool TakesPlace => State is LeaseState.Pending or LeaseState.Running;
 }

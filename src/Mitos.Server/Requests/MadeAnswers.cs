@@ -34,13 +34,19 @@ internal sealed class MadeAnswers(ISandboxes sandboxes, LeaseStore leases, Sandb
                 : JsonSerializer.Serialize(control.Describe(made[0].Info, made[0].Lease), E2BJson.Default.SandboxBody);
         }
         if (!ours)
-            return JsonSerializer.Serialize(made.Select(child => new ForkResultBody(control.Describe(child.Info, child.Lease), null)).ToList(), E2BJson.Default.ListForkResultBody);
+        {
+            // an entry for each child that was asked for
+            var body = request.Body.Length > 0 ? JsonSerializer.Deserialize(request.Body, E2BJson.Default.ForkRequest) : null;
+            var lost = new ForkResultBody(null, new E2BError(500, "the server ended before this child was made"));
+            return JsonSerializer.Serialize(Enumerable.Range(0, Math.Max(body?.Count ?? 1, made.Count)).Select(index =>
+                made.FirstOrDefault(child => child.Info.ForkIndex == index) is { Info: not null } child ? new ForkResultBody(control.Describe(child.Info, child.Lease), null) : lost).ToList(), E2BJson.Default.ListForkResultBody);
+        }
         var first = made[0].Info;
         return JsonSerializer.Serialize(new Contracts.ForkBody
         {
             ForkId = first.ForkId!,
             Source = first.ForkedFrom!.Value.ToString(),
-            Children = made.Select(child => new Contracts.ForkChildBody { Index = child.Info.ForkIndex ?? 0, Sandbox = child.Info.ToBody(withToken: true) }).ToList(),
+            Children = made.Select(child => new Contracts.ForkChildBody { Index = child.Info.ForkIndex ?? 0, Sandbox = child.Info.ToBody(withToken: true), ReadyUs = 0 }).ToList(),
             Timings = new Contracts.ForkTimingsBody(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), // nobody measured them to the end
         }, ApiJson.Context.ForkBody);
     }

@@ -31,6 +31,7 @@ internal abstract class MitosDatabase(DbContextOptions options) : DbContext(opti
         var happened = modelBuilder.Entity<LifecycleEvent>().ToTable("events");
         happened.HasKey(row => row.Sequence);
         happened.Property(row => row.Sequence).ValueGeneratedOnAdd();
+        happened.Property(row => row.Id).IsRequired(); // what is called Id and is no key may be null else
         happened.HasIndex(row => new { row.TeamId, row.Sequence });
         happened.HasIndex(row => new { row.SandboxId, row.Sequence });
         happened.HasIndex(row => row.AtMs);
