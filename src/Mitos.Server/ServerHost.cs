@@ -14,7 +14,7 @@ namespace Mitos.Server;
 internal static class ServerHost
 {
     private const int MaxBody = 32 << 20;
-    private static readonly TimeSpan GuestLimit = TimeSpan.FromSeconds(30), KeepAlive = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan GuestLimit = TimeSpan.FromSeconds(30);
 
     /// <summary>Builds the application; the caller runs it.</summary>
     /// <param name="socket">Path of the unix socket; a stale one is removed.</param>
@@ -62,7 +62,6 @@ internal static class ServerHost
         app.UseErrorBodies();
         app.UseKeyGate(keys);
         app.UseRequestTimeouts();
-        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = KeepAlive });
         Map(app, engine);
         return app;
     }
