@@ -46,7 +46,7 @@ internal static class ServerStateServices
     public static void AddState(this IServiceCollection services, ServerState state)
     {
         services.AddSingleton(state.Database).AddSingleton(state.Teams).AddSingleton(state.Keys).AddSingleton(state.Leases).AddSingleton(state.Owners);
-        services.AddSingleton<LeaseKeeper>().AddSingleton<ISandboxes, OwnedSandboxes>().AddSingleton<ISnapshots, OwnedSnapshots>();
+        services.AddSingleton<LeaseKeeper>().AddSingleton<LeasedSandboxes>().AddSingleton<ISandboxes, OwnedSandboxes>().AddSingleton<ISnapshots, OwnedSnapshots>();
         services.AddHostedService<Reaper>().AddHostedService<Housekeeping>();
     }
 }

@@ -101,10 +101,10 @@ public sealed class ServerFixture : IAsyncLifetime
     { BaseAddress = new Uri("http://localhost/"), Timeout = Limit };
 
     /// <summary>A sandbox of its own for a test that disturbs it; removed at its end.</summary>
-    public async Task<Lease> CreateAsync(string? name = null)
+    public async Task<SandboxOfTest> CreateAsync(string? name = null)
     {
         await EnsureBaseAsync();
-        return new Lease(this, await Engine.Sandboxes.CreateAsync(new CreateSandboxSpec { Name = name }, CancellationToken.None));
+        return new SandboxOfTest(this, await Engine.Sandboxes.CreateAsync(new CreateSandboxSpec { Name = name }, CancellationToken.None));
     }
 
     /// <summary>A running sandbox for tests that leave it as it is. The id.</summary>
@@ -133,7 +133,7 @@ public sealed class ServerFixture : IAsyncLifetime
 }
 
 /// <summary>Removes a sandbox, if it is still there.</summary>
-public sealed class Lease(ServerFixture server, SandboxInfo info) : IAsyncDisposable
+public sealed class SandboxOfTest(ServerFixture server, SandboxInfo info) : IAsyncDisposable
 {
     public string Id { get; } = info.Id.ToString();
 

@@ -10,9 +10,6 @@ namespace Mitos.Server.Lifecycles;
 /// </summary>
 internal sealed record Lease
 {
-    /// <summary>An end that never comes: of sandboxes that our own API makes.</summary>
-    public static readonly long Never = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
-
     /// <summary>The sandbox's id.</summary>
     public required string Id { get; init; }
 
@@ -55,6 +52,11 @@ internal sealed record Lease
     /// <summary>The network as it was asked for, JSON; null: not said.</summary>
     public string? Network { get; init; }
 
+    /// <summary><see cref="EndAtMs"/> of one that lives until it is removed.</summary>
+    public static long Never { get; } = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
+    public bool HasEnd => EndAtMs < Never;
+
     public DateTimeOffset StartedAt => DateTimeOffset.FromUnixTimeMilliseconds(StartedAtMs);
 
     public DateTimeOffset EndAt => DateTimeOffset.FromUnixTimeMilliseconds(EndAtMs);
@@ -83,9 +85,6 @@ internal sealed record Lease
 
     /// <summary>A token for requests to ports.</summary>
     public static string NewToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
-
-    /// <summary>Whether it does not just live until it is removed.</summary>
-    public bool HasEnd => EndAtMs < Never;
 
     /// <summary>Whether it counts among the sandboxes that its team runs.</summary>
     public bool TakesPlace => State is LeaseState.Pending or LeaseState.Running;

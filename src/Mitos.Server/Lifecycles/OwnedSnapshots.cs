@@ -50,6 +50,8 @@ internal sealed class OwnedSnapshots(IHostEngine engine, LeaseStore leases, Snap
 
     public SnapshotInfo? TryFind(string idOrName) => _inner.TryFind(idOrName) is { } found && IsSeen(found) ? found : null;
 
+    public SnapshotInfo? TryFindPaused(SandboxId id) => Caller.Sees(leases.TeamOf(id.ToString())) ? _inner.TryFindPaused(id) : null;
+
     public void Remove(string id)
     {
         if (TryFind(id) is null)

@@ -8,7 +8,7 @@ using Mitos.Server.Lifecycles;
 namespace Mitos.Server.Requests;
 
 /// <summary>Answers of requests that made sandboxes, made again from these sandboxes: for one that was cut off by the daemon's end.</summary>
-internal sealed class MadeAnswers(ISandboxes sandboxes, LeaseStore leases, SandboxControl control)
+internal sealed class MadeAnswers(ISandboxes sandboxes, LeaseStore leases, SandboxControl control, SandboxBodies bodies)
 {
     private static readonly string[] Creates = ["/sandboxes", "/v2/sandboxes", "/v1/sandboxes"];
 
@@ -30,7 +30,7 @@ internal sealed class MadeAnswers(ISandboxes sandboxes, LeaseStore leases, Sandb
         if (!IsFork(request))
         {
             return ours
-                ? JsonSerializer.Serialize(made[0].Info.ToBody(withToken: true), ApiJson.Context.SandboxBody)
+                ? JsonSerializer.Serialize(bodies.Describe(made[0].Info, withToken: true), ApiJson.Context.SandboxBody)
                 : JsonSerializer.Serialize(control.Describe(made[0].Info, made[0].Lease), E2BJson.Default.SandboxBody);
         }
         if (!ours)
@@ -46,7 +46,7 @@ internal sealed class MadeAnswers(ISandboxes sandboxes, LeaseStore leases, Sandb
         {
             ForkId = first.ForkId!,
             Source = first.ForkedFrom!.Value.ToString(),
-            Children = made.Select(child => new Contracts.ForkChildBody { Index = child.Info.ForkIndex ?? 0, Sandbox = child.Info.ToBody(withToken: true), ReadyUs = 0 }).ToList(),
+            Children = made.Select(child => new Contracts.ForkChildBody { Index = child.Info.ForkIndex ?? 0, Sandbox = bodies.Describe(child.Info, withToken: true), ReadyUs = 0 }).ToList(),
             Timings = new Contracts.ForkTimingsBody(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), // nobody measured them to the end
         }, ApiJson.Context.ForkBody);
     }

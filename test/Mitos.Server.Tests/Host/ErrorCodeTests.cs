@@ -34,7 +34,7 @@ public sealed class ErrorCodeTests(ServerFixture server)
     }
 
     // The same engine behind a second server that is less patient with guests.
-    private async Task<ErrorBody> HangAsync(Lease sandbox)
+    private async Task<ErrorBody> HangAsync(SandboxOfTest sandbox)
     {
         var socket = Path.Combine(server.Options.RunDirectory, "impatient.sock");
         await using var impatient = ServerHost.Build(socket, null, server.Engine, server.State, guestLimit: TimeSpan.FromSeconds(1));
@@ -48,7 +48,7 @@ public sealed class ErrorCodeTests(ServerFixture server)
         return error;
     }
 
-    private async Task<ErrorBody> DieAsync(Lease sandbox)
+    private async Task<ErrorBody> DieAsync(SandboxOfTest sandbox)
     {
         var running = server.Http.PostJsonAsync($"v1/sandboxes/{sandbox.Id}/exec", """{"argv":["sleep","1000"]}""").RefusedAsync(503);
         await Exec.Processes.AwaitProcessAsync(server, sandbox.Id, process => process.ExitCode is null);
