@@ -14,7 +14,7 @@ namespace Mitos.Server;
 internal static class ServerHost
 {
     private const int MaxBody = 32 << 20;
-    private static readonly TimeSpan GuestLimit = TimeSpan.FromSeconds(30), KeepAlive = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan GuestLimit = TimeSpan.FromSeconds(30);
 
     /// <summary>Builds the application; the caller runs it.</summary>
     /// <param name="socket">Path of the unix socket; a stale one is removed.</param>
@@ -40,6 +40,7 @@ internal static class ServerHost
         });
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true); // so that the answer says what is bad
         builder.Services.AddSingleton(engine).AddSingleton(engine.Sandboxes).AddSingleton(engine.Templates).AddSingleton(engine.Snapshots).AddSingleton(keys);
+        builder.Services.AddSingleton<LeasedSandboxes>().AddSingleton<SandboxBodies>();
         builder.Services.AddE2B(leases, e2b ?? new E2BOptions());
         builder.Services.AddGuestLimit(guestLimit ?? GuestLimit);
         builder.Services.AddApiDescription();
@@ -61,7 +62,6 @@ internal static class ServerHost
         app.UseErrorBodies();
         app.UseKeyGate(keys);
         app.UseRequestTimeouts();
-        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = KeepAlive });
         Map(app, engine);
         return app;
     }
@@ -70,6 +70,8 @@ internal static class ServerHost
     {
         var v1 = app.MapGroup("/v1");
         SandboxRoutes.Map(v1);
+        PauseRoutes.Map(v1);
+        SnapshotRoutes.Map(v1);
         TreeRoutes.Map(v1);
         ExecRoutes.Map(v1);
         ProcessRoutes.Map(v1);

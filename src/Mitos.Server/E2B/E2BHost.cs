@@ -8,6 +8,8 @@ namespace Mitos.Server.E2B;
 /// <summary>Puts E2B's face on the server: its control plane, its agent's API, and the way to the ports of sandboxes.</summary>
 internal static class E2BHost
 {
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(20);
+
     public static void AddE2B(this IServiceCollection services, LeaseStore leases, E2BOptions options)
     {
         services.AddHttpForwarder();
@@ -21,7 +23,7 @@ internal static class E2BHost
     /// <summary>Requests for sandboxes go no further; what comes from other pages is allowed on E2B's routes.</summary>
     public static void UseSandboxGateway(this WebApplication app)
     {
-        app.UseWebSockets(); // before the forwarder
+        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = KeepAlive }); // before the forwarder; a connection that is gone shows by its pings
         var gateway = app.Services.GetRequiredService<SandboxGateway>();
         app.Use(async (context, next) =>
         {

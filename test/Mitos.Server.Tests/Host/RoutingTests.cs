@@ -8,7 +8,7 @@ public sealed class RoutingTests(ServerFixture server)
     [Theory]
     [InlineData("nothing/here")]
     [InlineData("v1")]
-    [InlineData("v2/sandboxes")]
+    [InlineData("v9/sandboxes")]
     [InlineData("v1/sandboxes/x/unknown")]
     public async Task An_unknown_address_is_not_found_and_says_where_the_addresses_are(string path)
     {
