@@ -1,5 +1,5 @@
-using Microsoft.AspNetCore.Http.Timeouts;
 using System.Globalization;
+using Microsoft.AspNetCore.Http.Timeouts;
 using Mitos.Contracts;
 using Mitos.Server.Accounts;
 

@@ -1,5 +1,5 @@
-using Microsoft.Extensions.Logging.Abstractions;
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Mitos.Contracts;
 using Mitos.Server.Requests;
 using Mitos.Server.Tests.Api;
