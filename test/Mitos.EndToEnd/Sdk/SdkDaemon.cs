@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Mitos.EndToEnd.Hosting;
+
+namespace Mitos.EndToEnd.Sdk;
+
+/// <summary>A daemon, and E2B's official packages that are told of it by their environment variables.</summary>
+public class SdkDaemon : Daemon
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+    private string _node = "";
+
+    /// <summary>test/E2B.Sdk of the checkout.</summary>
+    internal static string Tests { get; } = Path.GetFullPath(Path.Combine(Programs.Directory, "../../test/E2B.Sdk"));
+
+    public override async ValueTask InitializeAsync()
+    {
+        _node = (await Runner.RunAsync(Path.Combine(Tests, "prepare"), [])).Ok().Lines[^1];
+        await base.InitializeAsync();
+    }
+
+    /// <summary>Runs a file of tests; fails with what it said when one of them does.</summary>
+    /// <param name="file">Relative to <see cref="Tests"/>.</param>
+    /// <param name="package">The package under test, or its alias in package.json.</param>
+    internal async Task RunAsync(string file, string package = "e2b")
+    {
+        var key = (await File.ReadAllTextAsync(Path.Combine(StateDirectory, "api-key"))).Trim();
+        var url = $"http://{Variables["MITOS_LISTEN"]}";
+        var start = new ProcessStartInfo(_node, ["--test", $"--test-reporter={Path.Combine(Tests, "lib/reporter.mjs")}", "--test-timeout=240000", file])
+        {
+            WorkingDirectory = Tests,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var (name, value) in new[] { ("E2B_API_URL", url), ("E2B_SANDBOX_URL", url), ("E2B_API_KEY", "e2b_" + key[(key.IndexOf('_') + 1)..]), ("E2B_SDK", package), ("MITOS_SOCKET", Socket) })
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        var cases = Parse(await output);
+        SdkResults.Add(package, file, cases);
+        var failed = cases.Where(one => one is { Passed: false, Awaiting: null }).Select(one => $"✖ {one.Name} ({one.Ms} ms)\n{one.Error}").ToList();
+        Assert.True(process.ExitCode == 0 && failed.Count == 0, $"{file} with {package}: {failed.Count} of {cases.Count} failed\n{string.Join("\n", failed)}\n{await errors}");
+        Assert.NotEmpty(cases);
+    }
+
+    private static List<SdkCase> Parse(string output) => output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        .Where(line => line.StartsWith('{')).Select(line => JsonSerializer.Deserialize<SdkCase>(line, SdkResults.Json)!).ToList();
+}
