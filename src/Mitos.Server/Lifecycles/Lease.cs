@@ -28,7 +28,7 @@ internal sealed record Lease
     /// <summary>The template, or the snapshot, that it was asked from.</summary>
     public required string Template { get; init; }
 
-    /// <summary>Unix time in ms: when it was made, or resumed last.</summary>
+    /// <summary>Unix time in ms: when it was made, or resumed last. While it is being made: when its life was measured, which then moves to when it can be used; 0: its end stays where it is.</summary>
     public required long StartedAtMs { get; init; }
 
     /// <summary>Unix time in ms: when it ends, or is paused.</summary>

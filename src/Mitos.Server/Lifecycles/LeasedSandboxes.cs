@@ -24,7 +24,7 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
             return await sandboxes.ForkAsync(source.Id, spec, CancellationToken.None);
         var ids = Enumerable.Range(0, Math.Clamp(spec.Count, 0, ForkSpec.MaxCount)).Select(_ => SandboxId.New()).ToList(); // a count that cannot be is the engine's to refuse
         if (ids.Count > 0)
-            await leases.AddAsync(ids.Select(id => lease.Child(id, Now(), terms.Life is { } life ? End(life) : lease.EndAtMs) with { AutoPause = terms.Pause ?? lease.AutoPause }).ToList());
+            await leases.AddAsync(ids.Select(id => (terms.Life is { } life ? lease.Child(id, Now(), End(life)) : lease.Child(id, 0, lease.EndAtMs)) with { AutoPause = terms.Pause ?? lease.AutoPause }).ToList());
         return await sandboxes.ForkAsync(source.Id, spec with { Ids = ids }, CancellationToken.None);
     }
 

@@ -22,7 +22,7 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
         try
         {
             if (spec.Snapshot is { } snapshot && (engine.Snapshots.TryFind(snapshot) is not { } found || !Caller.Sees(owners.TeamOf(found))))
-                throw SandboxException.NotFound("snapshot", snapshot, "`mitos snapshot ls` lists the snapshots.");
+                throw NoSnapshot(snapshot);
             var info = await _inner.CreateAsync(spec with { Id = id }, cancellationToken);
             Caller.Current?.Made.Add(id.ToString());
             return info;
@@ -33,22 +33,18 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
         }
     }
 
-    public async Task<ForkResult> ForkAsync(SandboxId source, ForkSpec spec, CancellationToken cancellationToken)
+    public Task<ForkResult> ForkAsync(SandboxId source, ForkSpec spec, CancellationToken cancellationToken)
     {
         var info = Get(source);
-        var ids = spec.Ids.Concat(Enumerable.Range(0, Math.Clamp(spec.Count - spec.Ids.Count, 0, ForkSpec.MaxCount)).Select(_ => SandboxId.New())).ToList();
-        if (ids.Count > 0 && leases.Find(ids[0].ToString()) is null)
-            await leases.AddAsync(ids.Select(id => LeaseOf(info).Child(id, Now())).ToList());
-        try
-        {
-            var result = await _inner.ForkAsync(source, spec with { Ids = ids }, cancellationToken);
-            Caller.Current?.Made.AddRange(result.Children.Where(child => child.Sandbox is not null).Select(child => ids[child.Index].ToString()));
-            return result;
-        }
-        finally
-        {
-            await keeper.SettleAsync([source.ToString(), .. ids.Select(id => id.ToString())]);
-        }
+        return MakeAsync(spec, id => LeaseOf(info).Child(id, Now()), with => _inner.ForkAsync(source, with, cancellationToken));
+    }
+
+    public Task<ForkResult> ForkSnapshotAsync(string snapshot, ForkSpec spec, CancellationToken cancellationToken)
+    {
+        var found = engine.Snapshots.TryFind(snapshot);
+        if (found is null || !Caller.Sees(owners.TeamOf(found)))
+            throw NoSnapshot(snapshot);
+        return MakeAsync(spec, id => Lease.For(id, found.Id, Now()) with { TeamId = owners.TeamOf(found) }, with => _inner.ForkSnapshotAsync(found.Id, with, cancellationToken));
     }
 
     public async Task RemoveAsync(SandboxId id, CancellationToken cancellationToken)
@@ -84,6 +80,26 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
     public byte[] ReadConsole(SandboxId id, int maxBytes) => _inner.ReadConsole(Get(id).Id, maxBytes);
 
     public Task WaitStoppedAsync(SandboxId id, CancellationToken cancellationToken) => _inner.WaitStoppedAsync(Get(id).Id, cancellationToken);
+
+    // The children have leases before they are made, unless the caller wrote some down.
+    private async Task<ForkResult> MakeAsync(ForkSpec spec, Func<SandboxId, Lease> lease, Func<ForkSpec, Task<ForkResult>> fork)
+    {
+        var ids = spec.Ids.Concat(Enumerable.Range(0, Math.Clamp(spec.Count - spec.Ids.Count, 0, ForkSpec.MaxCount)).Select(_ => SandboxId.New())).ToList();
+        if (ids.Count > 0 && leases.Find(ids[0].ToString()) is null)
+            await leases.AddAsync(ids.Select(lease).ToList());
+        try
+        {
+            var result = await fork(spec with { Ids = ids });
+            Caller.Current?.Made.AddRange(result.Children.Where(child => child.Sandbox is not null).Select(child => ids[child.Index].ToString()));
+            return result;
+        }
+        finally
+        {
+            await keeper.SettleAsync(ids.Select(id => id.ToString()).ToList());
+        }
+    }
+
+    private static SandboxException NoSnapshot(string snapshot) => SandboxException.NotFound("snapshot", snapshot, "`mitos snapshot ls` lists the snapshots.");
 
     private SandboxInfo Get(SandboxId id) => TryGet(id) ?? throw SandboxException.NotFound("sandbox", id.ToString(), "`mitos ls` lists the sandboxes.");
 

@@ -11,12 +11,12 @@ internal sealed class OwnedSnapshots(IHostEngine engine, LeaseStore leases, Snap
 {
     private readonly ISnapshots _inner = engine.Snapshots;
 
-    public async Task<SandboxInfo> PauseAsync(SandboxId id, CancellationToken cancellationToken)
+    public async Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, CancellationToken cancellationToken)
     {
         Check(id);
         try
         {
-            return await _inner.PauseAsync(id, cancellationToken);
+            return await _inner.PauseAsync(id, memory, cancellationToken);
         }
         finally
         {

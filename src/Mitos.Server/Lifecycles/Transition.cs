@@ -59,7 +59,7 @@ internal static class Transition
             State = LeaseState.Running,
             ExecutionId = Guid.NewGuid().ToString(),
             StartedAtMs = start,
-            EndAtMs = lease.EndAtMs == Lease.Never ? Lease.Never : start + (lease.EndAtMs - lease.StartedAtMs),
+            EndAtMs = lease is { HasEnd: true, StartedAtMs: > 0 } ? start + (lease.EndAtMs - lease.StartedAtMs) : lease.EndAtMs,
         };
     }
 

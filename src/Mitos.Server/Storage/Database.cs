@@ -28,10 +28,23 @@ internal sealed class Database
         return database;
     }
 
-    /// <summary>Reads, or writes with <c>SaveChangesAsync</c>: one transaction.</summary>
+    /// <summary>Reads, or writes with <c>SaveChangesAsync</c>: one transaction. Called a second time when the connection broke.</summary>
     /// <exception cref="SandboxException">Unavailable.</exception>
     public async Task<T> UseAsync<T>(Func<MitosDatabase, Task<T>> use)
     {
+        try
+        {
+            await using var context = _connect();
+            return await use(context);
+        }
+        catch (Exception e) when (IsBroken(e))
+        {
+            Away(e); // the connection was of a server that ended since, and may be back
+        }
+        catch (Exception e) when (IsAway(e))
+        {
+            throw Away(e);
+        }
         try
         {
             await using var context = _connect();
@@ -79,6 +92,9 @@ internal sealed class Database
 
     // The providers wrap what happened differently.
     private static bool IsAway(Exception? e) => e is DbException or SocketException or TimeoutException || (e?.InnerException is { } inner && IsAway(inner));
+
+    private static bool IsBroken(Exception? e) => e is NpgsqlException { InnerException: IOException and not { InnerException: TimeoutException } } or PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown }
+        || (e?.InnerException is { } inner && IsBroken(inner));
 
     private SandboxException Away(Exception e)
     {

@@ -25,7 +25,7 @@ public sealed class PostgresServer : IAsyncLifetime
     {
         await StartAsync();
         var name = $"mitos{Interlocked.Increment(ref _databases)}";
-        await using var connection = new NpgsqlConnection(At("postgres"));
+        await using var connection = new NpgsqlConnection(At("postgres") + ";Pooling=false");
         await connection.OpenAsync(ServerFixture.Soon);
         await using var command = connection.CreateCommand();
 #pragma warning disable CA2100 // a name of our own

@@ -46,7 +46,7 @@ public sealed class StoreTests(PostgresServer postgres)
         using var state = scratch.Open();
         var id = SandboxId.New();
         SandboxInfo? info = Sandbox(id);
-        await state.Leases.AddAsync([Lease.For(id, "base", 0, 5000)]);
+        await state.Leases.AddAsync([Lease.For(id, "base", 1000, 6000)]);
         await SettleAsync(mine: false); // the reaper looks while it is made
         Assert.Equal(LeaseState.Pending, state.Leases.Find(id.ToString())!.State);
         await SettleAsync(mine: true);
@@ -193,6 +193,19 @@ public sealed class StoreTests(PostgresServer postgres)
         }
         using var state = scratch.Open();
         Assert.Equal((Team.DefaultId, LeaseState.Pending, 2L, true), (state.Leases.TeamOf("iold"), state.Leases.Find("iold")!.State, state.Leases.Find("iold")!.EndAtMs, state.Leases.Find("iold")!.AutoPause));
+    }
+
+    [Fact]
+    public async Task A_database_that_was_restarted_meanwhile_is_used_as_if_nothing_had_been()
+    {
+        using var scratch = await Scratch.MakeAsync("postgres", postgres);
+        using var state = scratch.Open();
+        var lease = Lease.For(SandboxId.New(), "base", 0, 1);
+        await state.Leases.AddAsync([lease]);
+        await postgres.StopAsync();
+        await postgres.StartAsync();
+        await state.Leases.ChangeAsync(lease.Id, old => old with { EndAtMs = 2 }, EventTypes.Updated);
+        Assert.Equal(["updated"], await EventsAsync(state, SandboxId.Parse(lease.Id)));
     }
 
     [Theory]

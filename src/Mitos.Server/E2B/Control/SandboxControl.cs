@@ -8,7 +8,7 @@ using Mitos.Server.Lifecycles;
 namespace Mitos.Server.E2B.Control;
 
 /// <summary>What E2B's control plane does with sandboxes, on the engine's and with leases.</summary>
-internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeaseKeeper keeper, TeamStore teams, E2BOptions options, TimeProvider time)
+internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeaseKeeper keeper, SnapshotOwners owners, TeamStore teams, E2BOptions options, TimeProvider time)
 {
     /// <summary>The sandbox and its lease. One that was made by our own API has a lease without an end; another team's is not there.</summary>
     /// <exception cref="E2BException">404.</exception>
@@ -73,13 +73,15 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         if (count > ForkSpec.MaxCount)
             throw E2BException.Bad($"Count cannot be greater than {ForkSpec.MaxCount}");
         var timeout = Timeout(request.Timeout, defaultTimeout);
-        var (source, sourceLease) = Get(id);
+        var snapshot = SandboxId.TryParse(ShortId(id), out var sandbox) && sandboxes.TryGet(sandbox) is not null ? null : snapshots.TryFind(id);
+        var sourceLease = snapshot is null ? Get(id).Lease : Lease.For(snapshot.Source, snapshot.Id, Now()) with { TeamId = owners.TeamOf(snapshot) };
         var concurrent = teams.Get(sourceLease.TeamId).ConcurrentSandboxes;
         if (count >= concurrent)
             throw E2BException.Bad($"Count must be lower than the maximum number of concurrent sandboxes ({concurrent})");
         var ids = Enumerable.Range(0, count).Select(_ => SandboxId.New()).ToList();
         await leases.AddAsync(ids.Select(child => sourceLease.Child(child, Now(), Now() + (timeout * 1000L))).ToList());
-        var result = await sandboxes.ForkAsync(source.Id, new ForkSpec { Count = count, Ids = ids }, CancellationToken.None);
+        var spec = new ForkSpec { Count = count, Ids = ids };
+        var result = await (snapshot is null ? sandboxes.ForkAsync(sandbox, spec, CancellationToken.None) : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None));
         return result.Children.Select(Describe).ToList();
 
         ForkResultBody Describe(ForkChild child)
@@ -134,9 +136,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         var (info, lease) = Get(id);
         if (info.State == SandboxState.Paused)
             throw new E2BException(409, $"Sandbox '{lease.Id}' is already paused");
-        if (!memory)
-            throw new E2BException(501, "pausing without memory is not possible yet; pause with it");
-        await snapshots.PauseAsync(info.Id, CancellationToken.None);
+        await snapshots.PauseAsync(info.Id, memory, CancellationToken.None);
     }
 
     /// <exception cref="E2BException">404; 409: it runs.</exception>
