@@ -45,7 +45,7 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
     public async Task SetAsync(SandboxInfo sandbox, LeaseTerms terms)
     {
         var known = await LeaseOfAsync(sandbox);
-        await leases.ChangeAsync(known.Id, lease => lease with { EndAtMs = End(terms.Life!.Value), AutoPause = terms.Pause ?? (lease.HasEnd && lease.AutoPause) }, EventTypes.Updated);
+        await leases.ChangeAsync(known.Id, lease => lease with { EndAtMs = End(terms.Life!.Value), AutoPause = terms.Pause ?? lease.AutoPause }, EventTypes.Updated);
     }
 
     /// <summary>Lets it live until it is removed.</summary>
