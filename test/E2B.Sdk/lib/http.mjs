@@ -1,4 +1,6 @@
 // What the packages have no call for.
+import './conformance.mjs'
+
 const { E2B_API_URL, E2B_SANDBOX_URL, E2B_API_KEY } = process.env
 
 /** Asks the control plane. */
