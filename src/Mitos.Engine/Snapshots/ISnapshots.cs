@@ -26,6 +26,9 @@ public interface ISnapshots
     /// <summary>By id or name; null: there is none.</summary>
     SnapshotInfo? TryFind(string idOrName);
 
+    /// <summary>What a paused sandbox is kept in; null: it is not paused.</summary>
+    SnapshotInfo? TryFindPaused(SandboxId id);
+
     /// <summary>Deletes a snapshot. Sandboxes that were made of it are not touched.</summary>
     /// <exception cref="Errors.SandboxException">NotFound.</exception>
     void Remove(string id);

@@ -122,6 +122,9 @@ internal sealed class SnapshotService(
 
     public SnapshotInfo? TryFind(string idOrName) => Find(idOrName) is { } record ? Describe(record) : null;
 
+    public SnapshotInfo? TryFindPaused(SandboxId id) =>
+        store.TryGet(id)?.Record is { State: SandboxState.Paused, Snapshot: { } snapshot } && snapshots.TryGet(snapshot) is { } record ? Describe(record) : null;
+
     public void Remove(string id)
     {
         var record = Find(id) ?? throw SandboxException.NotFound("snapshot", id, "`mitos snapshot ls` lists the snapshots.");

@@ -22,7 +22,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         Id = info.Id.ToString(),
         Template = info.Template,
         StartedAtMs = info.CreatedAt.ToUnixTimeMilliseconds(),
-        EndAtMs = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds(),
+        EndAtMs = Lease.Never,
     };
 
     public async Task<SandboxBody> CreateAsync(NewSandbox request, int defaultTimeout, CancellationToken cancellationToken)
