@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create, keep, remove, sandboxTest } from '../lib/sandboxes.mjs'
-import { Sandbox, sdk, since } from '../lib/sdk.mjs'
+import { Sandbox, sdk } from '../lib/sdk.mjs'
 
 sandboxTest('pause and resume a sandbox', async (sandbox) => {
   assert.equal(await sandbox.pause(), true)
@@ -97,7 +97,7 @@ sandboxTest('list snapshots filtered by name', async (sandbox) => {
   assert.deepEqual(await listed(`${name}:default`), [snapshotId])
   assert.deepEqual(await listed(`${name}-does-not-exist`), [])
   await Sandbox.deleteSnapshot(snapshotId)
-}, { skip: since('2.45') ? false : 'this release has no such filter' })
+})
 
 sandboxTest('delete snapshot', async (sandbox) => {
   const { snapshotId } = await sandbox.createSnapshot()
