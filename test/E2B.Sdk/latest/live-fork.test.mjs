@@ -77,11 +77,17 @@ sandboxTest('O-7: a paused sandbox is forked, and stays paused', async (source) 
   assert.equal((await made[0].getInfo()).state, 'running')
 })
 
-sandboxTest('O-7: a snapshot is forked by creating of it', async (source) => {
+sandboxTest('O-7: a snapshot is forked, by its id and by its name', async (source) => {
   const { pid } = await source.commands.run('sleep 3600', { background: true, timeoutMs: 0 })
-  const { snapshotId } = await source.createSnapshot({ name: `o7-${source.sandboxId}` })
-  const made = await create({}, `o7-${source.sandboxId}`)
-  assert.ok((await made.commands.list()).some((info) => info.pid === pid)) // memory too
+  const name = `o7-${source.sandboxId}`
+  const { snapshotId } = await source.createSnapshot({ name })
+  for (const of of [snapshotId, name]) {
+    const [fork] = await Sandbox.fork(of)
+    assert.ok((await keep(fork).commands.list()).some((info) => info.pid === pid)) // memory too
+    await remove(fork)
+  }
+  const made = await create({}, name)
+  assert.ok((await made.commands.list()).some((info) => info.pid === pid))
   await remove(made)
   await Sandbox.deleteSnapshot(snapshotId)
 })

@@ -78,7 +78,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         if (count > ForkSpec.MaxCount)
             throw E2BException.Bad($"Count cannot be greater than {ForkSpec.MaxCount}");
         var timeout = Timeout(request.Timeout, defaultTimeout);
-        var snapshot = SandboxId.TryParse(ShortId(id), out var sandbox) && sandboxes.TryGet(sandbox) is not null ? null : snapshots.TryFind(id);
+        var snapshot = SandboxId.TryParse(ShortId(id), out var sandbox) && sandboxes.TryGet(sandbox) is not null ? null : snapshots.TryFind(TemplateName(id));
         var sourceLease = snapshot is null ? Get(id).Lease : NewLease(snapshot.Source, snapshot.Id, timeout);
         var ids = Enumerable.Range(0, count).Select(_ => SandboxId.New()).ToList();
         await leases.AddAsync(ids.Select(child => sourceLease with
