@@ -22,7 +22,7 @@ internal sealed class SandboxService(
         SandboxRules.CheckName(spec.Name, "sandbox");
         SandboxRules.CheckMetadata(spec.Metadata);
         SandboxRules.CheckShape(spec.CpuCount, spec.MemoryMiB);
-        var snapshot = spec.Snapshot is { } wanted ? snapshots.Find(wanted) ?? throw SandboxException.NotFound("snapshot", wanted, "`mitos snapshot ls` lists the snapshots.") : null;
+        var snapshot = spec.Snapshot is { } wanted ? FindSnapshot(wanted) : null;
         if (snapshot is not null && (spec.CpuCount ?? snapshot.Generation.Shape.CpuCount, spec.MemoryMiB ?? snapshot.Generation.Shape.MemoryMiB) != (snapshot.Generation.Shape.CpuCount, snapshot.Generation.Shape.MemoryMiB))
             throw SandboxException.Invalid($"What is made of a snapshot has its shape: {snapshot.Generation.Shape.CpuCount} cpu and {snapshot.Generation.Shape.MemoryMiB} MiB.", "Leave out cpuCount and memoryMiB.");
         var environment = NameValues.Merge(snapshot?.Source.Environment ?? registry.Get(spec.Template).Environment, spec.Environment);
@@ -80,6 +80,8 @@ internal sealed class SandboxService(
         return await forks.ForkAsync(sandbox, spec, lives.Adopt, cancellationToken);
     }
 
+    public Task<ForkResult> ForkSnapshotAsync(string snapshot, ForkSpec spec) => forks.ForkAsync(FindSnapshot(snapshot), spec, lives.Adopt);
+
     public async Task RemoveAsync(SandboxId id, CancellationToken cancellationToken)
     {
         var sandbox = store.Get(id);
@@ -131,6 +133,8 @@ internal sealed class SandboxService(
     }
 
     public Task WaitStoppedAsync(SandboxId id, CancellationToken cancellationToken) => store.Get(id).Stopped.Task.WaitAsync(cancellationToken);
+
+    private SnapshotRecord FindSnapshot(string idOrName) => snapshots.Find(idOrName) ?? throw SandboxException.NotFound("snapshot", idOrName, "`mitos snapshot ls` lists the snapshots.");
 
     private async Task<Capture> OpenTemplateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken)
     {

@@ -61,6 +61,17 @@ public sealed class PauseTests(ServerFixture server)
         await server.Http.PostJsonAsync("v1/sandboxes", """{"snapshot":"golden","template":"base"}""").RefusedAsync(400);
         Assert.Contains("golden", (await server.Http.PostJsonAsync("v1/sandboxes", """{"snapshot":"goldne"}""").RefusedAsync(404)).Remedy, StringComparison.Ordinal);
 
+        var fork = await server.Client.ForkSnapshotAsync("golden", new ForkRequest { Count = 3, Names = ["first"], TimeoutSeconds = 3600 });
+        Assert.Equal((golden.Sandbox, 3), (fork.Source, fork.Children.Select(child => (child.Sandbox!.ForkId, child.Sandbox.ForkIndex)).Distinct().Count()));
+        foreach (var child in fork.Children.Select(child => child.Sandbox!))
+        {
+            Assert.Equal((golden.Sandbox, "kill"), (child.ForkedFrom, child.OnTimeout));
+            Assert.Equal("kept\n", (await server.Client.ExecAsync(child.Id, new ExecRequest { Cmd = "cat /dev/shm/memory" })).Stdout);
+            await server.Client.RemoveAsync(child.Id);
+        }
+        await server.Http.PostJsonAsync("v1/snapshots/golden/fork", """{"count":0}""").RefusedAsync(400);
+        await server.Http.PostJsonAsync("v1/snapshots/golden/fork", """{"onTimeout":"pause"}""").RefusedAsync(400);
+
         var copy = await server.Client.CreateAsync(new CreateSandboxRequest { Snapshot = "golden", Env = new() { ["MODE"] = "copy" } });
         Assert.Equal((golden.Sandbox, "base"), (copy.ForkedFrom, copy.Template));
         await server.Client.RemoveSnapshotAsync("golden");
