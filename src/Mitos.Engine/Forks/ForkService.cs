@@ -12,7 +12,7 @@ using Mitos.Engine.Vmm;
 
 namespace Mitos.Engine.Forks;
 
-/// <summary>Forks a running sandbox: one pause, one instant, N children; see docs/fork.md.</summary>
+/// <summary>Forks a sandbox, or a snapshot: one pause, one instant, N children; see docs/fork.md.</summary>
 internal sealed class ForkService(
     SandboxStore store, GenerationStore generations, Capturer capturer, ShellPool shells, Birth birth, Flattener flattener, SnapshotService snapshots, HostCapacity capacity, ILogger logger)
 {
@@ -27,24 +27,19 @@ internal sealed class ForkService(
     /// <param name="cancellationToken">Heeded until the pause; after it the fork is brought to its end.</param>
     public async Task<ForkResult> ForkAsync(Sandbox source, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken)
     {
-        var result = await ForkAsync($"Sandbox '{source.Id}'", () => source.Record, spec, started => CaptureAsync(source, spec, started, cancellationToken), adopt);
+        var result = await ForkAsync(source.Record, started => CaptureAsync(source, spec, started, cancellationToken), spec, adopt);
         flattener.Consider(source);
         return result;
     }
 
-    /// <param name="snapshot">Its instant is on disk.</param>
-    /// <param name="spec">How many, and with what.</param>
-    /// <param name="adopt">Takes a child into the books once it has acknowledged.</param>
-    public Task<ForkResult> ForkAsync(SnapshotRecord snapshot, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt)
-    {
-        var what = $"snapshot '{snapshot.Id}'";
-        return ForkAsync($"The {what}", () => snapshot.Source, spec, async started => Open(await snapshots.OpenAsync(snapshot), what, spec, started), adopt);
-    }
+    /// <summary>Makes children of a snapshot, as of the sandbox that it was taken of at that time.</summary>
+    /// <inheritdoc cref="ForkAsync(Sandbox, ForkSpec, Func{SandboxRecord, Machine, AgentClient, Sandbox}, CancellationToken)"/>
+    public Task<ForkResult> ForkAsync(SnapshotRecord snapshot, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken) =>
+        ForkAsync(snapshot.Source, started => OpenAsync(snapshot, $"A fork of snapshot '{snapshot.Id}'", spec, started, cancellationToken), spec, adopt);
 
-    private async Task<ForkResult> ForkAsync(
-        string what, Func<SandboxRecord> source, ForkSpec spec, Func<long, Task<ForkPoint>> capture, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt)
+    private async Task<ForkResult> ForkAsync(SandboxRecord source, Func<long, Task<ForkPoint>> capture, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt)
     {
-        Check(source(), spec);
+        Check(source, spec);
         var started = Stopwatch.GetTimestamp();
         var names = TakeNames(spec);
         var kept = new HashSet<string>(); // the names of children that live
@@ -55,15 +50,21 @@ internal sealed class ForkService(
             using (point.Capture)
             {
                 using var promoted = point.Promote ? await Task.Run(() => Promotion.Promote(point.Capture, generations), CancellationToken.None) : null;
-                var children = await MakeChildrenAsync(source(), spec, point, promoted, adopt, started, names);
+                var children = await MakeChildrenAsync(source, spec, point, promoted, adopt, started, names);
                 kept.UnionWith(children.Select(child => child.Sandbox?.Name).OfType<string>());
                 shells.Refill(point.Capture.Generation);
-                return new ForkResult { ForkId = point.ForkId, Source = SandboxId.Parse(source().Id), Children = children, Timings = point.Timings with { Total = Stopwatch.GetElapsedTime(started), WarmShells = children.Count(child => child.Timings is { Warm: true }) } };
+                return new ForkResult
+                {
+                    ForkId = point.ForkId,
+                    Source = SandboxId.Parse(source.Id),
+                    Children = children,
+                    Timings = point.Timings with { Total = Stopwatch.GetElapsedTime(started), WarmShells = children.Count(child => child.Timings is { Warm: true }) },
+                };
             }
         }
         catch (Exception e) when (e is VmmException or IOException)
         {
-            throw new SandboxException(ErrorCode.Internal, $"{what} could not be forked: {e.Message}", "The source goes on if its machine lives (`mitos inspect`); try again.", e);
+            throw new SandboxException(ErrorCode.Internal, $"Sandbox '{source.Id}' could not be forked: {e.Message}", "The source goes on if its machine lives (`mitos inspect`); try again.", e);
         }
         finally
         {
@@ -79,7 +80,7 @@ internal sealed class ForkService(
         try
         {
             if (source.Record.State == SandboxState.Paused)
-                return Open(await snapshots.OpenAsync(source, "forked"), $"sandbox '{source.Id}'", spec, started); // it has its instant on disk already
+                return await OpenAsync(snapshots.SnapshotOf(source, "forked"), $"A fork of sandbox '{source.Id}'", spec, started, cancellationToken);
             var machine = source.RunningMachine("forked");
             flattener.Cancel(source, machine);
             var delta = Capturer.ReadPrivateBytes(machine);
@@ -102,13 +103,14 @@ internal sealed class ForkService(
         }
     }
 
-    // Nothing stood still for it.
-    private ForkPoint Open(Capture capture, string what, ForkSpec spec, long started)
+    // The instant is on disk already. The caller holds the gate of a sandbox that is paused in it.
+    private async Task<ForkPoint> OpenAsync(SnapshotRecord snapshot, string what, ForkSpec spec, long started, CancellationToken cancellationToken)
     {
+        var capture = await snapshots.OpenAsync(snapshot, cancellationToken);
         try
         {
             var image = capture.Generation.Record.ImageBytes + capture.DeltaBytes;
-            var reservation = capacity.Reserve($"A fork of {what} into {spec.Count}",
+            var reservation = capacity.Reserve($"{what} into {spec.Count}",
                 (spec.Count * VmmBytes) + Math.Min(spec.Count * capture.DeltaBytes, image), spec.Count * OverlayBytes);
             var timings = new ForkTimings
             {
@@ -173,6 +175,7 @@ internal sealed class ForkService(
                 Name = name,
                 State = SandboxState.Running,
                 Snapshot = null,
+                FilesOnly = false,
                 CreatedAt = DateTimeOffset.UtcNow,
                 Lineage = [.. source.Lineage, source.Id],
                 ForkId = point.ForkId,
