@@ -21,7 +21,7 @@ internal static class PauseCommands
     private static Command Resume()
     {
         var ids = Arguments.SeveralSandboxes("paused", ArgumentArity.OneOrMore);
-        var timeout = new TimeoutOptions("to the end that it has, if that is not over");
+        var timeout = new TimeoutOptions("to the end that it has");
         return timeout.AddTo(new Command("resume", "Let paused sandboxes go on where they were\n  mitos resume dev") { ids }).Runs(async (client, result, json, cancellationToken) =>
         {
             var request = new ResumeRequest { TimeoutSeconds = timeout.Seconds(result), OnTimeout = timeout.OnTimeout(result) };
