@@ -88,7 +88,7 @@ public sealed class SandboxTests(MitosFixture fixture) : IAsyncLifetime
         var id = await _mitos.CreateAsync("--name", "dev");
         Assert.Contains(id, (await _mitos.RunAsync("ls")).Ok(), StringComparison.Ordinal);
         Assert.Equal(id, (await _mitos.RunAsync("ls", "-q")).Ok());
-        Assert.Matches($@"{id}\s+dev\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+", (await _mitos.RunAsync("top", "--once")).Ok());
+        Assert.Matches($@"{id}\s+dev\s+running\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+-\s+\d+\.\d\s+\d+", (await _mitos.RunAsync("top", "--once")).Ok());
         await _mitos.InAsync(id, "echo a word from the guest > /dev/ttyS0");
         Assert.Contains("a word from the guest", (await _mitos.RunAsync("logs", "dev")).Ok(), StringComparison.Ordinal);
         await using var logs = _mitos.Start("logs", "-f", "dev");
