@@ -13,7 +13,7 @@ internal static class E2BHost
     {
         services.AddHttpForwarder();
         services.AddSingleton(options);
-        services.AddSingleton<SandboxControl>().AddSingleton<MetricSamples>();
+        services.AddSingleton<SandboxControl>().AddSingleton<SandboxLogs>().AddSingleton<MetricSamples>().AddHostedService(provider => provider.GetRequiredService<MetricSamples>());
         services.AddSingleton<GuestNames>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<EnvdApi>();
         services.AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
     }
@@ -35,6 +35,9 @@ internal static class E2BHost
     {
         var group = app.MapGroup("").ExcludeFromDescription();
         SandboxRoutes.Map(group);
+        SnapshotRoutes.Map(group);
+        MetricRoutes.Map(group);
+        LogRoutes.Map(group);
         TemplateRoutes.Map(group);
         TeamRoutes.Map(group);
         EventRoutes.Map(group);

@@ -5,7 +5,7 @@ using Mitos.Engine.Snapshots;
 namespace Mitos.Server.Lifecycles;
 
 /// <summary>What our own API does with sandboxes whose life may have an end. A lease is written before its sandbox is made: no crash leaves one that lives too long.</summary>
-internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeaseKeeper keeper, TimeProvider time)
+internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeaseKeeper keeper, SnapshotOwners owners, TimeProvider time)
 {
     public async Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, LeaseTerms terms, CancellationToken cancellationToken)
     {
@@ -22,11 +22,15 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
         var lease = await LeaseOfAsync(source);
         if (!lease.HasEnd && terms.Alone() is null)
             return await sandboxes.ForkAsync(source.Id, spec, CancellationToken.None);
-        var ids = Enumerable.Range(0, Math.Clamp(spec.Count, 0, ForkSpec.MaxCount)).Select(_ => SandboxId.New()).ToList(); // a count that cannot be is the engine's to refuse
-        if (ids.Count > 0)
-            await leases.AddAsync(ids.Select(id => (terms.Life is { } life ? lease.Child(id, Now(), End(life)) : lease.Child(id, 0, lease.EndAtMs)) with { AutoPause = terms.Pause ?? lease.AutoPause }).ToList());
-        return await sandboxes.ForkAsync(source.Id, spec with { Ids = ids }, CancellationToken.None);
+        return await ForkAsync(spec, id => (terms.Life is { } life ? lease.Child(id, Now(), End(life)) : lease.Child(id, 0, lease.EndAtMs)) with { AutoPause = terms.Pause ?? lease.AutoPause },
+            with => sandboxes.ForkAsync(source.Id, with, CancellationToken.None));
     }
+
+    /// <summary>Makes sandboxes of a snapshot.</summary>
+    public Task<ForkResult> ForkAsync(SnapshotInfo snapshot, ForkSpec spec, LeaseTerms terms) => terms.Alone() is { } agreed
+        ? ForkAsync(spec, id => Lease.For(id, snapshot.Id, Now(), End(agreed.Life)) with { TeamId = owners.TeamOf(snapshot), AutoPause = agreed.Pause },
+            with => sandboxes.ForkSnapshotAsync(snapshot.Id, with, CancellationToken.None))
+        : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None);
 
     /// <summary>Gives a paused sandbox a machine again. An end that has passed is dropped, where no other is asked for.</summary>
     public async Task<SandboxInfo> ResumeAsync(SandboxInfo sandbox, LeaseTerms terms, CancellationToken cancellationToken)
@@ -52,6 +56,14 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
     public Task ClearAsync(SandboxInfo sandbox) => leases.ChangeAsync(sandbox.Id.ToString(), lease => lease with { EndAtMs = Lease.Never }, EventTypes.Updated);
 
     public Task RemoveAsync(SandboxId id) => sandboxes.RemoveAsync(id, CancellationToken.None);
+
+    private async Task<ForkResult> ForkAsync(ForkSpec spec, Func<SandboxId, Lease> lease, Func<ForkSpec, Task<ForkResult>> fork)
+    {
+        var ids = Enumerable.Range(0, Math.Clamp(spec.Count, 0, ForkSpec.MaxCount)).Select(_ => SandboxId.New()).ToList(); // a count that cannot be is the engine's to refuse
+        if (ids.Count > 0)
+            await leases.AddAsync(ids.Select(lease).ToList());
+        return await fork(spec with { Ids = ids });
+    }
 
     private async Task<Lease> LeaseOfAsync(SandboxInfo sandbox)
     {

@@ -10,7 +10,7 @@ namespace Mitos.Server.Requests;
 /// <summary>Answers of requests that made sandboxes, made again from these sandboxes: for one that was cut off by the daemon's end.</summary>
 internal sealed class MadeAnswers(ISandboxes sandboxes, LeaseStore leases, SandboxControl control, SandboxBodies bodies)
 {
-    private static readonly string[] Creates = ["/sandboxes", "/v2/sandboxes", "/v1/sandboxes"];
+    private static readonly string[] Creates = ["/sandboxes", "/v2/sandboxes", "/v1/sandboxes"], Forks = ["/sandboxes/", "/v1/sandboxes/", "/v1/snapshots/"];
 
     /// <summary>Whether a request makes sandboxes.</summary>
     public static bool Covers(HttpRequest request) => HttpMethods.IsPost(request.Method) && (Creates.Contains(PathOf(request)) || IsFork(request));
@@ -54,5 +54,5 @@ internal sealed class MadeAnswers(ISandboxes sandboxes, LeaseStore leases, Sandb
     private static string PathOf(HttpRequest request) => request.Path.Value?.TrimEnd('/') ?? "";
 
     private static bool IsFork(HttpRequest request) => PathOf(request) is var path && path.EndsWith("/fork", StringComparison.Ordinal)
-        && Creates.Any(create => path.StartsWith(create + "/", StringComparison.Ordinal));
+        && Forks.Any(fork => path.StartsWith(fork, StringComparison.Ordinal));
 }
