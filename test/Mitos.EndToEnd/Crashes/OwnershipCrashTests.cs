@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Mitos.Client;
 using Mitos.Contracts;
 using Mitos.EndToEnd.Hosting;
 
@@ -41,20 +41,22 @@ public sealed class OwnershipCrashTests(Daemon daemon) : IClassFixture<Daemon>
             Assert.Equal(["sandbox.lifecycle.created", "sandbox.lifecycle.killed"], await EventsAsync(http, id!));
     }
 
+    // Over the unix socket, as the administrator.
     private async Task<string> MakeKeyAsync(string team)
     {
-        using var local = MitosClient.Local(daemon.Socket);
-        await local.CreateTeamAsync(new CreateTeamRequest(team));
         using var http = new HttpClient(new SocketsHttpHandler
         {
             ConnectCallback = async (_, cancellationToken) =>
             {
-                var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
-                await socket.ConnectAsync(new System.Net.Sockets.UnixDomainSocketEndPoint(daemon.Socket), cancellationToken);
-                return new System.Net.Sockets.NetworkStream(socket, ownsSocket: true);
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(daemon.Socket), cancellationToken);
+                return new NetworkStream(socket, ownsSocket: true);
             },
-        });
-        using var response = await http.PostAsJsonAsync("http://localhost/v1/keys", new CreateKeyRequest("ci", team), ContractsJson.Default.CreateKeyRequest, TestContext.Current.CancellationToken);
+        })
+        { BaseAddress = new Uri("http://localhost/") };
+        using var made = await http.PostAsJsonAsync("v1/teams", new CreateTeamRequest(team), ContractsJson.Default.CreateTeamRequest, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.Created, made.StatusCode);
+        using var response = await http.PostAsJsonAsync("v1/keys", new CreateKeyRequest("ci", team), ContractsJson.Default.CreateKeyRequest, TestContext.Current.CancellationToken);
         return (await response.Content.ReadFromJsonAsync(ContractsJson.Default.KeyBody, TestContext.Current.CancellationToken))!.Key!;
     }
 
