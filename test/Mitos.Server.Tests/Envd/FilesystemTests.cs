@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Mitos.Contracts;
 using Mitos.Server.E2B.Envd.Wire;
+using MoveRequest = Mitos.Server.E2B.Envd.Wire.MoveRequest;
 
 namespace Mitos.Server.Tests.Envd;
 

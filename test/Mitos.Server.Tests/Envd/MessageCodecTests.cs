@@ -57,7 +57,6 @@ public sealed class MessageCodecTests
     [InlineData("{\"process\": {\"envs\": [1]}}")]
     [InlineData("{\"pty\": {\"size\": {\"rows\": -1}}}")]
     [InlineData("{\"pty\": {\"size\": {\"rows\": 4294967296}}}")]
-    [InlineData("{\"process\": {\"cmd\": \"a\", \"cmd\": \"b\"}}")]
     [InlineData("{\"stdin\": \"yes\"}")]
     public void JSON_of_another_shape_is_refused(string json) =>
         Assert.Equal("invalid_argument", Assert.Throws<ConnectException>(() => MessageCodec.Json.Read<StartRequest>(Encoding.UTF8.GetBytes(json))).Code);
@@ -79,7 +78,7 @@ public sealed class MessageCodecTests
     [Fact]
     public void The_binary_form_has_the_numbers_of_the_contract()
     {
-        AssertBytes("0A 17 0A 02 73 68 12 02 2D 63 1A 06 0A 01 4B 12 01 56 22 02 2F 74 12 06 0A 04 08 50 10 18 1A 01 74 20 01",
+        AssertBytes("0A 14 0A 02 73 68 12 02 2D 63 1A 06 0A 01 4B 12 01 56 22 02 2F 74 12 06 0A 04 08 50 10 18 1A 01 74 20 01",
             new StartRequest { Process = new() { Cmd = "sh", Args = { "-c" }, Envs = { ["K"] = "V" }, Cwd = "/t" }, Pty = new() { Size = new() { Cols = 80, Rows = 24 } }, Tag = "t", Stdin = true });
         AssertBytes("0A 04 0A 02 08 07", new StartResponse { Event = new() { Start = new() { Pid = 7 } } });
         AssertBytes("0A 05 12 03 0A 01 61", new ConnectResponse { Event = new() { Data = new() { Stdout = ByteString.CopyFromUtf8("a") } } });
@@ -93,7 +92,7 @@ public sealed class MessageCodecTests
         AssertBytes("12 05 12 03 0A 01 78", new StreamInputRequest { Data = new() { Input = new() { Stdin = ByteString.CopyFromUtf8("x") } } });
         AssertBytes("0A 01 70 10 01 18 01", new WatchDirRequest { Path = "p", Recursive = true, IncludeEntry = true });
         AssertBytes("12 05 0A 01 6E 10 04", new WatchDirResponse { Filesystem = new() { Name = "n", Type = EventType.Rename } });
-        AssertBytes("0A 26 0A 01 6E 10 03 1A 01 70 20 05 28 A4 03 32 01 72 3A 01 6F 42 01 67 4A 02 08 01 52 01 74 5A 06 0A 01 6B 12 01 76 60 01", new StatResponse
+        AssertBytes("0A 27 0A 01 6E 10 03 1A 01 70 20 05 28 A4 03 32 01 72 3A 01 6F 42 01 67 4A 02 08 01 52 01 74 5A 06 0A 01 6B 12 01 76 60 01", new StatResponse
         {
             Entry = new()
             {
@@ -107,7 +106,7 @@ public sealed class MessageCodecTests
     public void The_JSON_form_has_the_names_of_the_contract()
     {
         AssertJson("""{"event":{"data":{"stdout":"eA=="}}}""", new StartResponse { Event = new() { Data = new() { Stdout = ByteString.CopyFromUtf8("x") } } });
-        AssertJson("""{"event":{"end":{"exitCode":1,"exited":true,"status":"exit status 1"}}}""", new StartResponse { Event = new() { End = new() { ExitCode = 1, Exited = true, Status = "exit status 1" } } });
+        AssertJson("""{"event":{"end":{"exitCode":1,"exited":true,"status":"s"}}}""", new StartResponse { Event = new() { End = new() { ExitCode = 1, Exited = true, Status = "s" } } });
         AssertJson("""{"entry":{"type":"FILE_TYPE_FILE","size":"12","modifiedTime":"1970-01-01T00:00:01Z"}}""", new StatResponse { Entry = new() { Type = FileType.File, Size = 12, ModifiedTime = new() { Seconds = 1 } } });
         AssertJson("""{"filesystem":{"name":"n","type":"EVENT_TYPE_CHMOD"}}""", new WatchDirResponse { Filesystem = new() { Name = "n", Type = EventType.Chmod } });
         AssertJson("""{"start":{}}""", new WatchDirResponse { Start = new() });
@@ -141,7 +140,7 @@ public sealed class MessageCodecTests
         Assert.Equal(hex.Replace(" ", "", StringComparison.Ordinal), Convert.ToHexString(Write(MessageCodec.Proto, message)));
 
     private static void AssertJson(string json, IMessage message) =>
-        Assert.Equal(json, Encoding.UTF8.GetString(Write(MessageCodec.Json, message)).Replace(" ", "", StringComparison.Ordinal).Replace("exitstatus", "exit status", StringComparison.Ordinal));
+        Assert.Equal(json, Encoding.UTF8.GetString(Write(MessageCodec.Json, message)).Replace(" ", "", StringComparison.Ordinal));
 
     private static byte[] Write(MessageCodec codec, IMessage message)
     {

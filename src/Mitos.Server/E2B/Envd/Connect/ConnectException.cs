@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Protocol.Messages;
@@ -6,7 +7,7 @@ using Mitos.Protocol.Messages;
 namespace Mitos.Server.E2B.Envd.Connect;
 
 /// <summary>An error of the Connect protocol (https://connectrpc.com/docs/protocol): a code in snake case, and words.</summary>
-internal sealed class ConnectException(string code, string message) : Exception(message)
+internal sealed partial class ConnectException(string code, string message) : Exception(message)
 {
     private const int NotADirectory = 20, IsADirectory = 21; // ENOTDIR, EISDIR
 
@@ -76,5 +77,8 @@ internal sealed class ConnectException(string code, string message) : Exception(
         _ => "unavailable",
     };
 
-    private static string UserIn(string message) => message.Split('\'') is [_, var user, ..] ? $"'{user}'" : "";
+    private static string UserIn(string message) => AfterUser().Match(message).Value;
+
+    [GeneratedRegex("(?<=no user )'.*'(?= in the guest)", RegexOptions.Singleline)]
+    private static partial Regex AfterUser();
 }

@@ -10,6 +10,7 @@ internal sealed class GuestFileStream(EnvdCall call, GuestFile file, string user
     private readonly CancellationTokenSource _closing = CancellationTokenSource.CreateLinkedTokenSource(call.Ended);
     private Task? _reading;
     private long _position;
+    private bool _disposed;
 
     public override bool CanRead => true;
 
@@ -45,6 +46,9 @@ internal sealed class GuestFileStream(EnvdCall call, GuestFile file, string user
 
     public override async ValueTask DisposeAsync()
     {
+        if (_disposed)
+            return; // those that send it do so more than once
+        _disposed = true;
         await _closing.CancelAsync();
         await _pipe.Reader.CompleteAsync();
         if (_reading is { } reading)
