@@ -20,7 +20,8 @@ internal static class Settings
 
     private static string Socket => Path.Combine(RunDirectory, "mitosd.sock");
 
-    private static string? Url => Environment.GetEnvironmentVariable("MITOS_URL") is { Length: > 0 } url ? url : null;
+    /// <summary>Address of a daemon behind HTTP; null: this machine's.</summary>
+    public static string? Url => Environment.GetEnvironmentVariable("MITOS_URL") is { Length: > 0 } url ? url : null;
 
     /// <summary>A client of the daemon: MITOS_URL with MITOS_API_KEY, or the local socket.</summary>
     /// <exception cref="ArgumentException">MITOS_URL is no address.</exception>
@@ -31,6 +32,24 @@ internal static class Settings
         return Uri.TryCreate(url, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
             ? Client.MitosClient.Remote(address, Environment.GetEnvironmentVariable("MITOS_API_KEY") ?? "")
             : throw new ArgumentException($"MITOS_URL, '{url}', is no address such as http://127.0.0.1:7070.");
+    }
+
+    /// <summary>Where a daemon of this machine writes its first key.</summary>
+    public static string KeyFile => Path.Combine(StateDirectory, "api-key");
+
+    /// <summary>MITOS_API_KEY, else the first key of this machine's daemon; null: neither is known.</summary>
+    public static string? ReadKey()
+    {
+        if (Environment.GetEnvironmentVariable("MITOS_API_KEY") is { Length: > 0 } given)
+            return given;
+        try
+        {
+            return IsRemote ? null : File.ReadAllText(KeyFile).Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     private static string Get(string variable, string fallback) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? Path.GetFullPath(value) : fallback;

@@ -26,7 +26,31 @@ public sealed partial class MitosClient
     /// <param name="cancellationToken">Ends the waiting, not the removal.</param>
     public Task RemoveAsync(string id, CancellationToken cancellationToken = default) => _transport.DoAsync(HttpMethod.Delete, Path(id), null, cancellationToken);
 
-    /// <summary>Forks a running sandbox, which goes on. Look at each child: it is a sandbox or an error.</summary>
+    /// <summary>Pauses a sandbox to disk: its machine ends and costs no memory, and it survives a restart of the host. One that is paused stays so.</summary>
+    /// <param name="id">The sandbox.</param>
+    /// <param name="cancellationToken">Ends the waiting, not the pause.</param>
+    /// <returns>The sandbox, with <see cref="SandboxBody.SavedBytes"/>.</returns>
+    public Task<SandboxBody> PauseAsync(string id, CancellationToken cancellationToken = default) =>
+        _transport.PostAsync(Path(id, "pause"), ContractsJson.Default.SandboxBody, cancellationToken);
+
+    /// <summary>Lets a paused sandbox go on where it was, and returns when it can be used. One that runs is left alone, but for its end.</summary>
+    /// <param name="id">The sandbox.</param>
+    /// <param name="request">How long it lives from now on; null: until the end that it has, or, where that is over, until it is removed.</param>
+    /// <param name="cancellationToken">Leaves it paused.</param>
+    public Task<SandboxBody> ResumeAsync(string id, ResumeRequest? request = null, CancellationToken cancellationToken = default) =>
+        _transport.PostAsync(Path(id, "resume"), request ?? new(), ContractsJson.Default.ResumeRequest, ContractsJson.Default.SandboxBody, cancellationToken);
+
+    /// <summary>Sets when a sandbox's time is over, later or sooner.</summary>
+    /// <param name="id">The sandbox.</param>
+    /// <param name="timeout">From now on, 1 s to 30 days in whole seconds; null: it lives until it is removed.</param>
+    /// <param name="onTimeout"><c>kill</c> or <c>pause</c>; null: as before, else <c>kill</c>.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    public Task<SandboxBody> SetTimeoutAsync(string id, TimeSpan? timeout, string? onTimeout = null, CancellationToken cancellationToken = default) => timeout is { } life
+        ? _transport.PostAsync(Path(id, "timeout"), new TimeoutRequest { TimeoutSeconds = (int)Math.Clamp(life.TotalSeconds, -1, int.MaxValue), OnTimeout = onTimeout },
+            ContractsJson.Default.TimeoutRequest, ContractsJson.Default.SandboxBody, cancellationToken)
+        : _transport.DeleteAsync(Path(id, "timeout"), ContractsJson.Default.SandboxBody, cancellationToken);
+
+    /// <summary>Forks a sandbox: one that runs goes on, one that is paused stays so. Look at each child: it is a sandbox or an error.</summary>
     /// <param name="id">The source.</param>
     /// <param name="request">How many, and with what.</param>
     /// <param name="cancellationToken">Ends the waiting, not the fork.</param>

@@ -29,6 +29,10 @@ public sealed partial class MitosClient : IDisposable
     /// <summary>What the daemon's host can do, and what it lacks.</summary>
     public Task<HostBody> GetHostAsync(CancellationToken cancellationToken = default) => _transport.GetAsync("v1/host", ContractsJson.Default.HostBody, cancellationToken);
 
+    /// <summary>Where the daemon is reached, by its own clients and by E2B's.</summary>
+    public Task<EndpointsBody> GetEndpointsAsync(CancellationToken cancellationToken = default) =>
+        _transport.GetAsync("v1/endpoints", ContractsJson.Default.EndpointsBody, cancellationToken);
+
     /// <summary>The API keys, without the keys themselves.</summary>
     public Task<List<KeyBody>> ListKeysAsync(CancellationToken cancellationToken = default) => _transport.GetAsync("v1/keys", ContractsJson.Default.ListKeyBody, cancellationToken);
 

@@ -30,17 +30,19 @@ internal sealed class Transport : IDisposable
             _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
     }
 
-    public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
-    {
-        using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), cancellationToken);
-        return await ReadAsync(response, type, cancellationToken);
-    }
+    public Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Get, path, type, cancellationToken);
 
     public async Task<T> PostAsync<TRequest, T>(string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = Json(request, requestType) }, cancellationToken);
         return await ReadAsync(response, type, cancellationToken);
     }
+
+    /// <summary>A POST without a body.</summary>
+    public Task<T> PostAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, path, type, cancellationToken);
+
+    /// <summary>A DELETE that is answered by what is left.</summary>
+    public Task<T> DeleteAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Delete, path, type, cancellationToken);
 
     /// <summary>A request whose answer has no body.</summary>
     public async Task DoAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancellationToken)
@@ -114,6 +116,12 @@ internal sealed class Transport : IDisposable
         {
             throw Broken(e);
         }
+    }
+
+    private async Task<T> SendAsync<T>(HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(new HttpRequestMessage(method, path), cancellationToken);
+        return await ReadAsync(response, type, cancellationToken);
     }
 
     public static ByteArrayContent Json<T>(T value, JsonTypeInfo<T> type) =>

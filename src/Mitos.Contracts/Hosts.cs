@@ -57,6 +57,12 @@ public sealed record HostCheckBody(string Name, string Status, string Finding, s
 /// <param name="Pid">The daemon's process.</param>
 public sealed record HealthBody(string Status, string Version, int Sandboxes, int Pid);
 
+/// <summary>Where a daemon is reached, for clients of its own API and for those of E2B's.</summary>
+/// <param name="Url">Of HTTP, for both; missing when it only serves its unix socket.</param>
+/// <param name="Domain">Ports of sandboxes are at <c>PORT-ID.DOMAIN</c>; missing when they are reached by headers only.</param>
+/// <param name="CertificateAuthority">Path, on the daemon's host, of the certificate that clients must trust for that domain; missing when there is none.</param>
+public sealed record EndpointsBody(string? Url = null, string? Domain = null, string? CertificateAuthority = null);
+
 /// <summary>An API key.</summary>
 /// <param name="Id">Names it.</param>
 /// <param name="Name">As its maker called it.</param>

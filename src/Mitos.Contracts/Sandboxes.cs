@@ -6,6 +6,9 @@ public sealed record CreateSandboxRequest
     /// <summary>Name of a template. Default <c>base</c>.</summary>
     public string? Template { get; init; }
 
+    /// <summary>Id or name of a snapshot, which it is made of instead of a template; it goes on where that was taken.</summary>
+    public string? Snapshot { get; init; }
+
     /// <summary>1 to 63 letters, digits, <c>. _ -</c>; unique among the sandboxes that are there. Default: none.</summary>
     public string? Name { get; init; }
 
@@ -20,9 +23,15 @@ public sealed record CreateSandboxRequest
 
     /// <summary>Labels, which Mitos only keeps; at most 256 of 48 KiB altogether.</summary>
     public Dictionary<string, string>? Metadata { get; init; }
+
+    /// <summary>How long it lives from now on, 1 to 2592000. Default: until it is removed.</summary>
+    public int? TimeoutSeconds { get; init; }
+
+    /// <summary>What happens then: <c>kill</c> or <c>pause</c>. Default <c>kill</c>.</summary>
+    public string? OnTimeout { get; init; }
 }
 
-/// <summary>Asks for children of a running sandbox. All may be left out.</summary>
+/// <summary>Asks for children of a running or paused sandbox, or of a snapshot. All may be left out.</summary>
 public sealed record ForkRequest
 {
     /// <summary>1 to 100. Default 1.</summary>
@@ -36,6 +45,32 @@ public sealed record ForkRequest
 
     /// <summary>Names of the children, by index; those beyond the list have none.</summary>
     public List<string>? Names { get; init; }
+
+    /// <summary>How long the children live from now on, 1 to 2592000. Default: as long as the source; of a snapshot, until they are removed.</summary>
+    public int? TimeoutSeconds { get; init; }
+
+    /// <summary>What happens then: <c>kill</c> or <c>pause</c>. Default: as for the source; of a snapshot, <c>kill</c>.</summary>
+    public string? OnTimeout { get; init; }
+}
+
+/// <summary>Asks for a life of a length.</summary>
+public sealed record TimeoutRequest
+{
+    /// <summary>How long it lives from now on, 1 to 2592000. Needed.</summary>
+    public int? TimeoutSeconds { get; init; }
+
+    /// <summary>What happens then: <c>kill</c> or <c>pause</c>. Default: as before, else <c>kill</c>.</summary>
+    public string? OnTimeout { get; init; }
+}
+
+/// <summary>Asks that a paused sandbox goes on. All may be left out.</summary>
+public sealed record ResumeRequest
+{
+    /// <summary>How long it lives from now on, 1 to 2592000. Default: until the end that it has; where that is over, until it is removed.</summary>
+    public int? TimeoutSeconds { get; init; }
+
+    /// <summary>What happens then: <c>kill</c> or <c>pause</c>. Default: as before, else <c>kill</c>.</summary>
+    public string? OnTimeout { get; init; }
 }
 
 /// <summary>A sandbox as it is now.</summary>
@@ -47,7 +82,7 @@ public sealed record SandboxBody
     /// <summary>Missing when it has none.</summary>
     public string? Name { get; init; }
 
-    /// <summary><c>starting</c>, <c>running</c> or <c>stopped</c>. A stopped one can only be looked at and removed.</summary>
+    /// <summary><c>starting</c>, <c>running</c>, <c>paused</c> or <c>stopped</c>. A paused one can be resumed and forked, a stopped one only looked at and removed.</summary>
     public required string State { get; init; }
 
     /// <summary>The template that it, or its first ancestor, was made from.</summary>
@@ -73,6 +108,18 @@ public sealed record SandboxBody
 
     /// <summary>Why its machine ended; missing while it runs.</summary>
     public string? StopReason { get; init; }
+
+    /// <summary>When it was paused; missing unless it is.</summary>
+    public DateTimeOffset? PausedAt { get; init; }
+
+    /// <summary>Bytes on disk that its memory is kept in; missing unless it is paused.</summary>
+    public long? SavedBytes { get; init; }
+
+    /// <summary>When its time is over; missing when it lives until it is removed. A paused one outlives it.</summary>
+    public DateTimeOffset? EndsAt { get; init; }
+
+    /// <summary>What happens then: <c>kill</c> or <c>pause</c>; missing with <see cref="EndsAt"/>.</summary>
+    public string? OnTimeout { get; init; }
 
     /// <summary>The sandbox that it was forked from; missing when it was made from a template.</summary>
     public string? ForkedFrom { get; init; }

@@ -77,13 +77,15 @@ public sealed class HostEngine : IHostEngine
             var birth = new Birth(host, shells);
             var capacity = new HostCapacity(options);
             var store = new SandboxStore(Path.Combine(options.StateDirectory, "sandboxes"));
-            var templates = new TemplateService(options, host, generations, registry, new TemplateFreezer(host, generations, capturer), shells, birth);
+            var booter = new MachineBooter(options, host);
+            var freezer = new TemplateFreezer(host, generations, capturer);
+            var templates = new TemplateService(options, host, booter, generations, registry, freezer, shells, birth);
             var lives = new SandboxLives(store, logger);
             var flattener = new Flattener(store, host, logger);
             var kept = new SnapshotStore(Path.Combine(options.StateDirectory, "snapshots"), generations, layers);
             foreach (var path in kept.Unreadable)
                 logger.LogError("the snapshot {Path} cannot be read; nothing is cleaned up until it is deleted", path);
-            var snapshots = new SnapshotService(store, kept, lives, host, capturer, flattener, birth, shells, capacity, logger);
+            var snapshots = new SnapshotService(store, kept, lives, host, new ColdBoot(booter, freezer), capturer, flattener, birth, shells, capacity, logger);
             var forks = new ForkService(store, generations, capturer, shells, birth, flattener, snapshots, capacity, logger);
             var sandboxes = new SandboxService(store, lives, snapshots, templates, registry, host, shells, birth, forks, capacity);
             templates.CountSandboxes = name => store.All.Where(sandbox => sandbox.Record.State != SandboxState.Stopped).Select(sandbox => sandbox.Record)

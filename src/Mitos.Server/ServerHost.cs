@@ -40,6 +40,7 @@ internal static class ServerHost
         });
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true); // so that the answer says what is bad
         builder.Services.AddSingleton(engine).AddSingleton(engine.Sandboxes).AddSingleton(engine.Templates).AddSingleton(engine.Snapshots).AddSingleton(keys);
+        builder.Services.AddSingleton<LeasedSandboxes>().AddSingleton<SandboxBodies>();
         builder.Services.AddE2B(leases, e2b ?? new E2BOptions());
         builder.Services.AddGuestLimit(guestLimit ?? GuestLimit);
         builder.Services.AddApiDescription();
@@ -69,6 +70,8 @@ internal static class ServerHost
     {
         var v1 = app.MapGroup("/v1");
         SandboxRoutes.Map(v1);
+        PauseRoutes.Map(v1);
+        SnapshotRoutes.Map(v1);
         TreeRoutes.Map(v1);
         ExecRoutes.Map(v1);
         ProcessRoutes.Map(v1);

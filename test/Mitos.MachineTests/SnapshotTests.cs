@@ -171,6 +171,59 @@ public sealed class SnapshotTests(MachineFixture machines)
         await machines.Sandboxes.RemoveAsync(sandbox.Id, CancellationToken.None);
         Assert.Empty(System.IO.Directory.EnumerateDirectories(Directory));
     }
+    [Fact]
+    public async Task One_that_is_paused_with_its_files_only_boots_anew_also_when_it_is_forked()
+    {
+        await using var sandbox = await machines.CreateAsync();
+        await using (await StartServerAsync(sandbox.Id))
+        {
+            await machines.RunAsync(sandbox.Id, "head -c 3M /dev/urandom > /root/m; sha256sum /root/m > /root/sum"); // no sync: the pause does it
+            var boot = await machines.RunAsync(sandbox.Id, "cat /proc/sys/kernel/random/boot_id");
+            var paused = await Snapshots.PauseAsync(sandbox.Id, memory: false, CancellationToken.None);
+            Assert.Equal((SandboxState.Paused, true), (paused.State, paused.FilesOnly));
+            Assert.Equal([Path.Combine(System.IO.Directory.EnumerateDirectories(Directory).Single(), "snapshot.json")], System.IO.Directory.EnumerateFiles(Directory, "*", SearchOption.AllDirectories));
+            await machines.RestartAsync();
+            var children = await machines.ForkAsync(sandbox.Id, 2);
+            var resumed = await Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None);
+            Assert.Equal((SandboxState.Running, false), (resumed.State, resumed.FilesOnly));
+            foreach (var id in children.Select(child => child.Id).Append(sandbox.Id))
+            {
+                Assert.NotEqual(boot, await machines.RunAsync(id, "cat /proc/sys/kernel/random/boot_id"));
+                Assert.EndsWith("OK", await machines.RunAsync(id, "sha256sum -c /root/sum"), StringComparison.Ordinal);
+                Assert.Equal("none", await machines.RunAsync(id, "[ -e /run/ask ] || echo none")); // of the server nothing is left
+            }
+            // what has booted is a sandbox like any other: it is paused with its memory, and forked
+            await machines.RunAsync(sandbox.Id, "head -c 5M /dev/urandom > /dev/shm/m; sha256sum /dev/shm/m > /root/sum");
+            await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+            await Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None);
+            children.AddRange(await machines.ForkAsync(sandbox.Id, 1));
+            Assert.EndsWith("OK", await machines.RunAsync(children[^1].Id, "sha256sum -c /root/sum"), StringComparison.Ordinal);
+            foreach (var child in children)
+                await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);
+        }
+    }
+
+    [Fact]
+    public async Task A_snapshot_is_forked_as_its_sandbox_was_then()
+    {
+        await using var sandbox = await machines.CreateAsync();
+        await machines.RunAsync(sandbox.Id, "echo then > /dev/shm/when");
+        var snapshot = await Snapshots.CreateAsync(sandbox.Id, "fork-me", CancellationToken.None);
+        await machines.RunAsync(sandbox.Id, "echo now > /dev/shm/when");
+        var fork = await machines.Sandboxes.ForkSnapshotAsync("fork-me", new ForkSpec { Count = 3 }, CancellationToken.None);
+        Assert.Equal(3, fork.Children.Count(child => child.Sandbox is not null));
+        Assert.Equal(sandbox.Id, fork.Source);
+        foreach (var child in fork.Children.Select(child => child.Sandbox!))
+        {
+            Assert.Equal("then", await machines.RunAsync(child.Id, "cat /dev/shm/when"));
+            Assert.Equal((sandbox.Id, fork.ForkId), (child.ForkedFrom, child.ForkId));
+            await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);
+        }
+        Assert.Equal("now", await machines.RunAsync(sandbox.Id, "cat /dev/shm/when"));
+        Snapshots.Remove(snapshot.Id);
+        var gone = await Assert.ThrowsAsync<SandboxException>(() => machines.Sandboxes.ForkSnapshotAsync("fork-me", new ForkSpec(), CancellationToken.None));
+        Assert.Equal(ErrorCode.NotFound, gone.Code);
+    }
 
     private async Task<Engine.Agent.AgentProcess> StartServerAsync(SandboxId id)
     {

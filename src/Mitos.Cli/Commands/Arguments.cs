@@ -17,11 +17,22 @@ internal static class Arguments
         return id;
     }
 
-    public static Argument<string[]> SeveralSandboxes()
+    /// <param name="state">Only those in this state complete it; null: all.</param>
+    /// <param name="arity">How many; null: any number.</param>
+    public static Argument<string[]> SeveralSandboxes(string? state = null, ArgumentArity? arity = null) =>
+        new Argument<string[]>("ID") { Description = "Ids, names, or beginnings of ids", Arity = arity ?? ArgumentArity.ZeroOrMore, HelpName = "ID" }.Completes(() => Sandboxes(state));
+
+    public static Argument<string[]> SeveralSnapshots() =>
+        new Argument<string[]>("SNAPSHOT") { Description = "Ids, names, or beginnings of ids of snapshots", Arity = ArgumentArity.OneOrMore, HelpName = "SNAPSHOT" }.Completes(Snapshots);
+
+    public static Argument<string[]> SeveralKeys() =>
+        new Argument<string[]>("ID") { Description = "Ids of keys, as `mitos keys ls` shows them", Arity = ArgumentArity.OneOrMore, HelpName = "ID" }.Completes(Keys);
+
+    public static Option<string?> Snapshot(string description)
     {
-        var ids = new Argument<string[]>("ID") { Description = "Ids, names, or beginnings of ids", Arity = ArgumentArity.ZeroOrMore, HelpName = "ID" };
-        ids.CompletionSources.Add(_ => Sandboxes());
-        return ids;
+        var snapshot = new Option<string?>("--snapshot") { Description = description, HelpName = "snapshot" };
+        snapshot.CompletionSources.Add(_ => Snapshots());
+        return snapshot;
     }
 
     /// <summary>A path here, or one in a sandbox.</summary>
@@ -46,11 +57,22 @@ internal static class Arguments
         return option;
     }
 
-    private static IEnumerable<CompletionItem> Sandboxes() => Ask(async (client, cancellationToken) =>
-        (await client.ListAsync(false, cancellationToken)).SelectMany(sandbox => sandbox.Name is { } name ? [name, sandbox.Id] : new[] { sandbox.Id }));
+    private static Argument<T> Completes<T>(this Argument<T> argument, Func<IEnumerable<CompletionItem>> source)
+    {
+        argument.CompletionSources.Add(_ => source());
+        return argument;
+    }
+
+    private static IEnumerable<CompletionItem> Sandboxes(string? state = null) => Ask(async (client, cancellationToken) =>
+        (await client.ListAsync(false, cancellationToken)).Where(sandbox => state is null || sandbox.State == state).SelectMany(sandbox => sandbox.Name is { } name ? [name, sandbox.Id] : new[] { sandbox.Id }));
 
     private static IEnumerable<CompletionItem> Templates() => Ask(async (client, cancellationToken) =>
         (await client.ListTemplatesAsync(cancellationToken)).Select(template => template.Name));
+
+    private static IEnumerable<CompletionItem> Snapshots() => Ask(async (client, cancellationToken) =>
+        (await client.ListSnapshotsAsync(null, cancellationToken)).SelectMany(snapshot => snapshot.Name is { } name ? [name, snapshot.Id] : new[] { snapshot.Id }));
+
+    private static IEnumerable<CompletionItem> Keys() => Ask(async (client, cancellationToken) => (await client.ListKeysAsync(cancellationToken)).Select(key => key.Id));
 
     // A shell that completes wants an answer, or none, soon.
     private static IEnumerable<CompletionItem> Ask(Func<MitosClient, CancellationToken, Task<IEnumerable<string>>> question)

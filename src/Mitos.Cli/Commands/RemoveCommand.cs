@@ -5,11 +5,9 @@ using Mitos.Contracts;
 
 namespace Mitos.Cli.Commands;
 
-/// <summary>rm: one after the other would take long for a hundred, so a few at a time.</summary>
+/// <summary>rm.</summary>
 internal static class RemoveCommand
 {
-    private const int AtATime = 8;
-
     public static Command Make()
     {
         var ids = Arguments.SeveralSandboxes();
@@ -37,28 +35,21 @@ internal static class RemoveCommand
             else
                 Output.Line(one.Id);
         }
-        var failed = removed.Where(one => !one.Removed).ToList();
-        return failed.Count == 0 ? ExitCode.Ok : removed.Count > failed.Count ? ExitCode.Partial : ExitCode.Of(failed[0].Error!.Code);
+        return Several.Status(removed.Select(one => one.Error).ToList());
     }
 
     /// <summary>Removes each that can be, in the order of the names in the answer.</summary>
-    public static async Task<List<RemovedBody>> RemoveAsync(MitosClient client, IReadOnlyList<string> ids, CancellationToken cancellationToken)
+    public static Task<List<RemovedBody>> RemoveAsync(MitosClient client, IReadOnlyList<string> ids, CancellationToken cancellationToken) =>
+        RemoveAsync($"removing {Output.Count(ids.Count, "sandbox")}", ids, client.RemoveAsync, cancellationToken);
+
+    /// <inheritdoc cref="RemoveAsync(MitosClient, IReadOnlyList{string}, CancellationToken)"/>
+    public static async Task<List<RemovedBody>> RemoveAsync(string what, IReadOnlyList<string> names, Func<string, CancellationToken, Task> remove, CancellationToken cancellationToken)
     {
-        var removed = new RemovedBody[ids.Count];
-        var done = 0;
-        await Waiting.ShowAsync($"removing {Output.Count(ids.Count, "sandbox")}", Parallel.ForAsync(0, ids.Count, new ParallelOptions { MaxDegreeOfParallelism = AtATime, CancellationToken = cancellationToken }, async (i, token) =>
+        var results = await Several.RunAsync(what, names, async (name, token) =>
         {
-            try
-            {
-                await client.RemoveAsync(ids[i], token);
-                removed[i] = new RemovedBody(ids[i], true, null);
-            }
-            catch (MitosException e)
-            {
-                removed[i] = new RemovedBody(ids[i], false, CommandRunner.Describe(e));
-            }
-            Interlocked.Increment(ref done);
-        }), () => $"{done} done");
-        return [.. removed];
+            await remove(name, token);
+            return true;
+        }, cancellationToken);
+        return results.Select(one => new RemovedBody(one.Name, one.Error is null, one.Error)).ToList();
     }
 }

@@ -24,7 +24,7 @@ internal static class Root
         Command[] commands =
         [
             DemoCommand.Make(), .. DaemonCommands.All(), .. SandboxCommands.All(), ExecCommand.Make(), CopyCommand.Make(), ForkCommand.Make(), TreeCommand.Make(),
-            LogsCommand.Make(), TopCommand.Make(), RemoveCommand.Make(), TemplateCommands.Make(), DoctorCommand.Make(), VmmCommands.Make(), BenchCommand.Make(), CompletionCommand.Make(),
+            .. PauseCommands.All(), SnapshotCommands.Make(), LogsCommand.Make(), TopCommand.Make(), RemoveCommand.Make(), TemplateCommands.Make(), KeyCommands.Make(), EnvCommand.Make(), DoctorCommand.Make(), VmmCommands.Make(), BenchCommand.Make(), CompletionCommand.Make(),
         ];
         foreach (var command in commands)
             root.Subcommands.Add(command);

@@ -12,21 +12,27 @@ internal static class SandboxCommands
 
     private static Command Create()
     {
-        var template = new Option<string>("--template", "-t") { Description = "Template to make it from", DefaultValueFactory = _ => "base" }.CompletesTemplates();
+        var template = new Option<string?>("--template", "-t") { Description = "Template to make it from (default: base)" }.CompletesTemplates();
+        var snapshot = Arguments.Snapshot("Snapshot to make it from instead, going on where that was taken");
         var cpu = new Option<int?>("--cpu") { Description = "Virtual cpus, 1 to 32 (default: the template's)" };
         var memory = new Option<int?>("--memory") { Description = "Memory in MiB, 128 to 65536 (default: the template's)" };
         var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE for every process in it; may be repeated" };
         var name = new Option<string?>("--name", "-n") { Description = "A name for it, usable wherever an id is" };
-        return new Command("create", "Create a sandbox and print its id\n  mitos create --name dev --env MODE=test") { template, cpu, memory, env, name }
+        var timeout = new TimeoutOptions("until it is removed");
+        return timeout.AddTo(new Command("create", "Create a sandbox and print its id\n  mitos create --name dev --env MODE=test\n  mitos create --snapshot golden --timeout 10m --on-timeout pause") { template, snapshot, cpu, memory, env, name })
             .Runs(async (client, result, json, cancellationToken) =>
             {
-                var sandbox = await Waiting.ShowAsync($"creating a sandbox of template {result.GetValue(template)}", client.CreateAsync(new CreateSandboxRequest
+                var source = result.GetValue(snapshot) is { } kept ? $"snapshot {kept}" : $"template {result.GetValue(template) ?? "base"}";
+                var sandbox = await Waiting.ShowAsync($"creating a sandbox of {source}", client.CreateAsync(new CreateSandboxRequest
                 {
                     Template = result.GetValue(template),
+                    Snapshot = result.GetValue(snapshot),
                     CpuCount = result.GetValue(cpu),
                     MemoryMiB = result.GetValue(memory),
                     Name = result.GetValue(name),
                     Env = CommandRunner.Pairs(result.GetValue(env)),
+                    TimeoutSeconds = timeout.Seconds(result),
+                    OnTimeout = timeout.OnTimeout(result),
                 }, cancellationToken));
                 if (json)
                     Output.Json(sandbox, ContractsJson.Default.SandboxBody);
@@ -47,10 +53,11 @@ internal static class SandboxCommands
             else if (result.GetValue(quiet))
                 all.ForEach(sandbox => Output.Line(sandbox.Id));
             else
-                Output.Table(["id", "name", "state", "template", "age", "private MiB", "shared MiB", "vmm MiB"], all.Select(sandbox => new[]
+                Output.Table(["id", "name", "state", "template", "age", "private MiB", "shared MiB", "vmm MiB", "on disk MiB", "ends"], all.Select(sandbox => new[]
                 {
                     sandbox.Id, sandbox.Name ?? "-", sandbox.State, sandbox.Template, Output.Age(sandbox.CreatedAt),
                     Output.MiB(sandbox.Memory?.PrivateBytes), Output.MiB(sandbox.Memory?.SharedBytes), Output.MiB(sandbox.Memory?.VmmBytes),
+                    Output.MiB(sandbox.SavedBytes), Ends(sandbox),
                 }));
             return ExitCode.Ok;
         });
@@ -75,12 +82,18 @@ internal static class SandboxCommands
         ["id", sandbox.Id], ["name", sandbox.Name ?? "-"], ["state", sandbox.State + (sandbox.StopReason is { } reason ? $": {reason}" : "")],
         ["template", $"{sandbox.Template} (generation {sandbox.Generation}, {Output.MiB(sandbox.GenerationBytes)} MiB)"],
         ["machine", $"{sandbox.CpuCount} cpu, {sandbox.MemoryMiB} MiB, VMM process {sandbox.VmmPid?.ToString(CultureInfo.InvariantCulture) ?? "-"}"],
+        ["on disk", sandbox.SavedBytes is { } saved ? $"{Output.MiB(saved)} MiB, paused {Time(sandbox.PausedAt!.Value)}" : "-"],
+        ["ends", sandbox.EndsAt is { } end ? $"{Time(end)}: {sandbox.OnTimeout}" : "-"],
         ["created", Time(sandbox.CreatedAt)], ["stopped", sandbox.StoppedAt is { } stopped ? Time(stopped) : "-"],
         ["forked from", sandbox.ForkedFrom ?? "-"], ["lineage", sandbox.Lineage.Count > 0 ? string.Join(" > ", sandbox.Lineage) : "-"],
         ["memory", $"private {Output.MiB(sandbox.Memory?.PrivateBytes)}, shared {Output.MiB(sandbox.Memory?.SharedBytes)}, vmm {Output.MiB(sandbox.Memory?.VmmBytes)} MiB"],
         ["disk layers", sandbox.DiskLayers.ToString(CultureInfo.InvariantCulture)],
         ["env", sandbox.Env.Count > 0 ? string.Join(' ', sandbox.Env.Select(pair => $"{pair.Key}={pair.Value}")) : "-"],
     ];
+
+    // A paused one outlives its end.
+    private static string Ends(SandboxBody sandbox) =>
+        sandbox is { EndsAt: { } end, State: not "paused" } ? $"{sandbox.OnTimeout} in {Output.Span(end - DateTimeOffset.UtcNow)}" : "-";
 
     private static string Time(DateTimeOffset time) => time.ToString("u", CultureInfo.InvariantCulture);
 }

@@ -24,7 +24,7 @@ internal static class TopCommand
                 if (json)
                     Output.Json(uses, CliJson.Default.ListUseBody);
                 else
-                    Output.Table(["id", "name", "cpu %", "private MiB", "shared MiB", "vmm MiB", "guest MiB used", "guest processes"], uses.Select(Row));
+                    Output.Table(["id", "name", "state", "cpu %", "private MiB", "shared MiB", "vmm MiB", "on disk MiB", "guest MiB used", "guest processes"], uses.Select(Row));
                 if (result.GetValue(once))
                     return ExitCode.Ok;
                 await Task.Delay(pause, cancellationToken);
@@ -34,24 +34,32 @@ internal static class TopCommand
 
     private static string[] Row(UseBody use) =>
     [
-        use.Id, use.Name ?? "-", FormattableString.Invariant($"{use.CpuPercent:F1}"), Output.MiB(use.Metrics.Memory.PrivateBytes), Output.MiB(use.Metrics.Memory.SharedBytes), Output.MiB(use.Metrics.Memory.VmmBytes),
-        Output.MiB(use.Metrics.Guest is { } guest ? guest.MemoryTotalBytes - guest.MemoryAvailableBytes : null), use.Metrics.Guest is { } known ? $"{known.Processes}" : "no answer",
+        use.Id, use.Name ?? "-", use.State, use.Metrics is null ? "-" : FormattableString.Invariant($"{use.CpuPercent:F1}"),
+        Output.MiB(use.Metrics?.Memory.PrivateBytes), Output.MiB(use.Metrics?.Memory.SharedBytes), Output.MiB(use.Metrics?.Memory.VmmBytes), Output.MiB(use.SavedBytes),
+        Output.MiB(use.Metrics?.Guest is { } guest ? guest.MemoryTotalBytes - guest.MemoryAvailableBytes : null),
+        use.Metrics is null ? "-" : use.Metrics.Guest is { } known ? $"{known.Processes}" : "no answer",
     ];
 
     // All at once: a guest that does not answer takes three seconds.
     private static async Task<List<UseBody>> LookAsync(MitosClient client, Dictionary<string, (long CpuUs, DateTimeOffset At)> last, CancellationToken cancellationToken)
     {
-        var running = (await client.ListAsync(false, cancellationToken)).Where(sandbox => sandbox.State == "running").ToList();
-        var metrics = await Task.WhenAll(running.Select(sandbox => TryMeasureAsync(client, sandbox.Id, cancellationToken)));
+        var shown = (await client.ListAsync(false, cancellationToken)).Where(sandbox => sandbox.State is "running" or "paused").ToList();
+        var metrics = await Task.WhenAll(shown.Select(sandbox => sandbox.State == "running" ? TryMeasureAsync(client, sandbox.Id, cancellationToken) : Task.FromResult<MetricsBody?>(null)));
         var uses = new List<UseBody>();
-        foreach (var (sandbox, measured) in running.Zip(metrics))
+        foreach (var (sandbox, measured) in shown.Zip(metrics))
         {
             if (measured is null)
-                continue; // it ended since it was listed
+            {
+                last.Remove(sandbox.Id); // the machine of one that is resumed counts anew
+                if (sandbox.State == "paused")
+                    uses.Add(new UseBody(sandbox.Id, sandbox.Name, sandbox.State, 0, null, sandbox.SavedBytes));
+                continue; // else it ended since it was listed
+            }
             var before = last.GetValueOrDefault(sandbox.Id, (0, sandbox.CreatedAt));
             var now = DateTimeOffset.UtcNow;
             last[sandbox.Id] = (measured.VmmCpuUs, now);
-            uses.Add(new UseBody(sandbox.Id, sandbox.Name, Math.Round((measured.VmmCpuUs - before.CpuUs) / Math.Max(1, (now - before.At).TotalMicroseconds) * 100, 1), measured));
+            var percent = Math.Max(0, (measured.VmmCpuUs - before.CpuUs) / Math.Max(1, (now - before.At).TotalMicroseconds) * 100);
+            uses.Add(new UseBody(sandbox.Id, sandbox.Name, sandbox.State, Math.Round(percent, 1), measured, null));
         }
         return uses;
     }

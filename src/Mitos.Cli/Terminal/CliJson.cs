@@ -7,6 +7,8 @@ namespace Mitos.Cli.Terminal;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(StoppedBody))]
 [JsonSerializable(typeof(List<RemovedBody>))]
+[JsonSerializable(typeof(List<ChangedBody>))]
+[JsonSerializable(typeof(Dictionary<string, string>))]
 [JsonSerializable(typeof(CopiedBody))]
 [JsonSerializable(typeof(ConsoleBody))]
 [JsonSerializable(typeof(List<UseBody>))]
@@ -21,14 +23,17 @@ internal sealed record StoppedBody(bool WasRunning, int Sandboxes);
 /// <summary>rm: one of those that were named.</summary>
 internal sealed record RemovedBody(string Id, bool Removed, ErrorBody? Error);
 
+/// <summary>pause, resume: one of those that were named, as it is now, or why it is not.</summary>
+internal sealed record ChangedBody(string Id, SandboxBody? Sandbox, ErrorBody? Error);
+
 /// <summary>cp: bytes of the file, or of the archive of a directory.</summary>
 internal sealed record CopiedBody(string Source, string Target, long Bytes);
 
 /// <summary>logs: what is new on the console.</summary>
 internal sealed record ConsoleBody(string Id, string Console);
 
-/// <summary>top: one sandbox; the processor's share since the last look, 100 for one whole processor.</summary>
-internal sealed record UseBody(string Id, string? Name, double CpuPercent, MetricsBody Metrics);
+/// <summary>top: one sandbox; the processor's share since the last look, 100 for one whole processor; of a paused one only what it takes on disk.</summary>
+internal sealed record UseBody(string Id, string? Name, string State, double CpuPercent, MetricsBody? Metrics, long? SavedBytes);
 
 /// <summary>completion: what to give to the shell.</summary>
 internal sealed record CompletionBody(string Shell, string Script);

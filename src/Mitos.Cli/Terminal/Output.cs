@@ -67,11 +67,11 @@ internal static class Output
     /// <summary>One of something, or several.</summary>
     public static string Count(int count, string what) => count == 1 ? $"1 {what}" : $"{count} {what}{(what.EndsWith('x') ? "es" : "s")}";
 
-    public static string Age(DateTimeOffset since)
-    {
-        var age = DateTimeOffset.UtcNow - since;
-        return age.TotalSeconds < 120 ? $"{Math.Max(0, (int)age.TotalSeconds)}s" : age.TotalMinutes < 120 ? $"{(int)age.TotalMinutes}m" : age.TotalHours < 48 ? $"{(int)age.TotalHours}h" : $"{(int)age.TotalDays}d";
-    }
+    public static string Age(DateTimeOffset since) => Span(DateTimeOffset.UtcNow - since);
+
+    /// <summary>A time in its largest unit that says enough; nothing is less than nothing.</summary>
+    public static string Span(TimeSpan time) =>
+        time.TotalSeconds < 120 ? $"{Math.Max(0, (int)time.TotalSeconds)}s" : time.TotalMinutes < 120 ? $"{(int)time.TotalMinutes}m" : time.TotalHours < 48 ? $"{(int)time.TotalHours}h" : $"{(int)time.TotalDays}d";
 
     // As people write it: this is no web page, in which quotes would be escaped.
     private static string Serialize<T>(T value, JsonTypeInfo<T> type)

@@ -13,6 +13,10 @@ internal static class Remedies
         ("GET …/console shows", "`mitos logs ID` shows"),
         ("GET …/metrics what it uses", "`mitos top` what it uses"),
         ("GET the sandbox for its state, and its …/console for its last words", "`mitos inspect ID` shows its state, `mitos logs ID` its last words"),
+        ("GET /v1/keys lists the keys", "`mitos keys ls` lists the keys"),
+        ("Leave out template: the snapshot has one", "Leave out --template: the snapshot has one"),
+        ("Give timeoutSeconds too, or leave both out", "Give --timeout too, or leave both out"),
+        ("or leave timeoutSeconds out: it lives until it is removed", "or leave --timeout out: it lives until it is removed"),
         ("GET /openapi/v1.json says what this address takes", "`mitos help` says how the commands are used"),
     ];
 

@@ -12,7 +12,7 @@ using Mitos.Engine.Vmm;
 
 namespace Mitos.Engine.Forks;
 
-/// <summary>Forks a running sandbox: one pause, one instant, N children; see docs/fork.md.</summary>
+/// <summary>Forks a sandbox, or a snapshot: one pause, one instant, N children; see docs/fork.md.</summary>
 internal sealed class ForkService(
     SandboxStore store, GenerationStore generations, Capturer capturer, ShellPool shells, Birth birth, Flattener flattener, SnapshotService snapshots, HostCapacity capacity, ILogger logger)
 {
@@ -27,13 +27,25 @@ internal sealed class ForkService(
     /// <param name="cancellationToken">Heeded until the pause; after it the fork is brought to its end.</param>
     public async Task<ForkResult> ForkAsync(Sandbox source, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken)
     {
+        var result = await ForkAsync(source.Record, started => CaptureAsync(source, spec, started, cancellationToken), spec, adopt);
+        flattener.Consider(source);
+        return result;
+    }
+
+    /// <summary>Makes children of a snapshot, as of the sandbox that it was taken of at that time.</summary>
+    /// <inheritdoc cref="ForkAsync(Sandbox, ForkSpec, Func{SandboxRecord, Machine, AgentClient, Sandbox}, CancellationToken)"/>
+    public Task<ForkResult> ForkAsync(SnapshotRecord snapshot, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken) =>
+        ForkAsync(snapshot.Source, started => OpenAsync(snapshot, $"A fork of snapshot '{snapshot.Id}'", spec, started, cancellationToken), spec, adopt);
+
+    private async Task<ForkResult> ForkAsync(SandboxRecord source, Func<long, Task<ForkPoint>> capture, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt)
+    {
         Check(source, spec);
         var started = Stopwatch.GetTimestamp();
         var names = TakeNames(spec);
         var kept = new HashSet<string>(); // the names of children that live
         try
         {
-            var point = await CaptureAsync(source, spec, started, cancellationToken);
+            var point = await capture(started);
             using (point.Reservation)
             using (point.Capture)
             {
@@ -41,8 +53,13 @@ internal sealed class ForkService(
                 var children = await MakeChildrenAsync(source, spec, point, promoted, adopt, started, names);
                 kept.UnionWith(children.Select(child => child.Sandbox?.Name).OfType<string>());
                 shells.Refill(point.Capture.Generation);
-                flattener.Consider(source);
-                return new ForkResult { ForkId = point.ForkId, Source = source.Id, Children = children, Timings = point.Timings with { Total = Stopwatch.GetElapsedTime(started), WarmShells = children.Count(child => child.Timings is { Warm: true }) } };
+                return new ForkResult
+                {
+                    ForkId = point.ForkId,
+                    Source = SandboxId.Parse(source.Id),
+                    Children = children,
+                    Timings = point.Timings with { Total = Stopwatch.GetElapsedTime(started), WarmShells = children.Count(child => child.Timings is { Warm: true }) },
+                };
             }
         }
         catch (Exception e) when (e is VmmException or IOException)
@@ -63,7 +80,7 @@ internal sealed class ForkService(
         try
         {
             if (source.Record.State == SandboxState.Paused)
-                return await OpenPausedAsync(source, spec, started);
+                return await OpenAsync(snapshots.SnapshotOf(source, "forked"), $"A fork of sandbox '{source.Id}'", spec, started, cancellationToken);
             var machine = source.RunningMachine("forked");
             flattener.Cancel(source, machine);
             var delta = Capturer.ReadPrivateBytes(machine);
@@ -86,14 +103,14 @@ internal sealed class ForkService(
         }
     }
 
-    // A paused source has its instant on disk already. The caller holds its gate.
-    private async Task<ForkPoint> OpenPausedAsync(Sandbox source, ForkSpec spec, long started)
+    // The instant is on disk already. The caller holds the gate of a sandbox that is paused in it.
+    private async Task<ForkPoint> OpenAsync(SnapshotRecord snapshot, string what, ForkSpec spec, long started, CancellationToken cancellationToken)
     {
-        var capture = await snapshots.OpenAsync(source, "forked");
+        var capture = await snapshots.OpenAsync(snapshot, cancellationToken);
         try
         {
             var image = capture.Generation.Record.ImageBytes + capture.DeltaBytes;
-            var reservation = capacity.Reserve($"A fork of sandbox '{source.Id}' into {spec.Count}",
+            var reservation = capacity.Reserve($"{what} into {spec.Count}",
                 (spec.Count * VmmBytes) + Math.Min(spec.Count * capture.DeltaBytes, image), spec.Count * OverlayBytes);
             var timings = new ForkTimings
             {
@@ -121,7 +138,7 @@ internal sealed class ForkService(
     private static string NewForkId() => RandomNumberGenerator.GetHexString(12, lowercase: true);
 
     private async Task<ForkChild[]> MakeChildrenAsync(
-        Sandbox source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, long started, IReadOnlyList<string?> names)
+        SandboxRecord source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, long started, IReadOnlyList<string?> names)
     {
         var children = new ForkChild[spec.Count];
         await Parallel.ForAsync(0, spec.Count, new ParallelOptions { MaxDegreeOfParallelism = ParallelBirths }, async (index, _) =>
@@ -142,7 +159,7 @@ internal sealed class ForkService(
     }
 
     private async Task<(Sandbox Sandbox, BirthTimings Timings)> MakeChildAsync(
-        Sandbox source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, int index, string? name)
+        SandboxRecord source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, int index, string? name)
     {
         var (machine, timings) = await birth.MakeAsync(point.Capture, promoted, null, CancellationToken.None);
         var id = index < spec.Ids.Count ? spec.Ids[index] : SandboxId.New();
@@ -150,20 +167,21 @@ internal sealed class ForkService(
         try
         {
             var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
-            var environment = NameValues.Merge(source.Record.Environment, spec.Environment);
+            var environment = NameValues.Merge(source.Environment, spec.Environment);
             var (greeting, handshake) = await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), name, point.ForkId, index, token, environment));
-            var record = source.Record with
+            var record = source with
             {
                 Id = id.ToString(),
                 Name = name,
                 State = SandboxState.Running,
                 Snapshot = null,
+                FilesOnly = false,
                 CreatedAt = DateTimeOffset.UtcNow,
-                Lineage = [.. source.Record.Lineage, source.Record.Id],
+                Lineage = [.. source.Lineage, source.Id],
                 ForkId = point.ForkId,
                 ForkIndex = index,
                 Environment = environment,
-                Metadata = NameValues.Merge(source.Record.Metadata, spec.Metadata),
+                Metadata = NameValues.Merge(source.Metadata, spec.Metadata),
                 AccessToken = token,
                 Machine = SandboxStore.Describe(machine),
                 StoppedAt = null,
@@ -198,12 +216,12 @@ internal sealed class ForkService(
         }
     }
 
-    private static void Check(Sandbox source, ForkSpec spec)
+    private static void Check(SandboxRecord source, ForkSpec spec)
     {
         if (spec.Count is < 1 or > ForkSpec.MaxCount)
             throw SandboxException.Invalid($"A fork into {spec.Count} children is not possible.", $"Use 1 to {ForkSpec.MaxCount}.");
-        SandboxRules.CheckEnvironment(NameValues.Merge(source.Record.Environment, spec.Environment));
-        SandboxRules.CheckMetadata(NameValues.Merge(source.Record.Metadata, spec.Metadata));
+        SandboxRules.CheckEnvironment(NameValues.Merge(source.Environment, spec.Environment));
+        SandboxRules.CheckMetadata(NameValues.Merge(source.Metadata, spec.Metadata));
         foreach (var name in spec.Names)
             SandboxRules.CheckName(name, "sandbox");
         if (spec.Names.Count > spec.Count)

@@ -9,9 +9,16 @@ public interface ISandboxes
     /// <exception cref="Errors.SandboxException">InvalidArgument, NotFound (template), Conflict (name), Exhausted, Internal.</exception>
     Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken);
 
-    /// <summary>Forks a running sandbox; see docs/fork.md. Concurrent forks of one source are served in turn.</summary>
+    /// <summary>Forks a running or a paused sandbox; see docs/fork.md. Concurrent forks of one source are served in turn.</summary>
     /// <exception cref="Errors.SandboxException">The request as a whole was refused. A single child's failure is in the result.</exception>
     Task<ForkResult> ForkAsync(SandboxId source, ForkSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Makes children of a snapshot, as if the sandbox that it was taken of were forked at that time.</summary>
+    /// <param name="snapshot">Its id or name.</param>
+    /// <param name="spec">How many, and with what.</param>
+    /// <param name="cancellationToken">Heeded until the first child is begun.</param>
+    /// <exception cref="Errors.SandboxException">NotFound; the request as a whole was refused. A single child's failure is in the result.</exception>
+    Task<ForkResult> ForkSnapshotAsync(string snapshot, ForkSpec spec, CancellationToken cancellationToken);
 
     /// <summary>Ends the machine and removes all that belongs to the sandbox. Its children are not touched.</summary>
     /// <exception cref="Errors.SandboxException">NotFound.</exception>

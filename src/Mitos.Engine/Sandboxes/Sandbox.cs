@@ -79,6 +79,7 @@ internal sealed class Sandbox
             Id = Id,
             Name = record.Name,
             State = record.State,
+            FilesOnly = record.FilesOnly,
             Template = record.Template,
             Generation = record.Machine.Generation.Id,
             GenerationBytes = record.Machine.Generation.ImageBytes,

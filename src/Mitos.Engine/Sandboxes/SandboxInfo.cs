@@ -16,6 +16,8 @@ public sealed record SandboxInfo
     /// <summary>Size of its disk.</summary>
     public required int DiskMiB { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
+    /// <summary>Whether it is paused without its memory, and boots anew when it is resumed.</summary>
+    public bool FilesOnly { get; init; }
     /// <summary>When its machine ended; null while it runs.</summary>
     public DateTimeOffset? StoppedAt { get; init; }
     /// <summary>Why it stopped; null while it runs.</summary>

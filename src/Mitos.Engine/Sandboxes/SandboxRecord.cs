@@ -24,6 +24,8 @@ public sealed record SandboxRecord
     public required MachineRecord Machine { get; init; }
     /// <summary>The snapshot that it is paused in; null: it is not.</summary>
     public string? Snapshot { get; init; }
+    /// <summary>Whether that snapshot has its files only.</summary>
+    public bool FilesOnly { get; init; }
 
     /// <summary>Whether it stands on a template, or on a shape of it that was made on demand.</summary>
     public bool IsOf(string template) => Template == template || $"{Template}@{Machine.Generation.Shape.CpuCount}x{Machine.Generation.Shape.MemoryMiB}" == template;

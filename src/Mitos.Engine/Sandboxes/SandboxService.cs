@@ -22,13 +22,13 @@ internal sealed class SandboxService(
         SandboxRules.CheckName(spec.Name, "sandbox");
         SandboxRules.CheckMetadata(spec.Metadata);
         SandboxRules.CheckShape(spec.CpuCount, spec.MemoryMiB);
-        var snapshot = spec.Snapshot is { } wanted ? snapshots.Find(wanted) ?? throw SandboxException.NotFound("snapshot", wanted, "`mitos snapshot ls` lists the snapshots.") : null;
+        var snapshot = spec.Snapshot is { } wanted ? FindSnapshot(wanted) : null;
         if (snapshot is not null && (spec.CpuCount ?? snapshot.Generation.Shape.CpuCount, spec.MemoryMiB ?? snapshot.Generation.Shape.MemoryMiB) != (snapshot.Generation.Shape.CpuCount, snapshot.Generation.Shape.MemoryMiB))
             throw SandboxException.Invalid($"What is made of a snapshot has its shape: {snapshot.Generation.Shape.CpuCount} cpu and {snapshot.Generation.Shape.MemoryMiB} MiB.", "Leave out cpuCount and memoryMiB.");
         var environment = NameValues.Merge(snapshot?.Source.Environment ?? registry.Get(spec.Template).Environment, spec.Environment);
         SandboxRules.CheckEnvironment(environment);
-        using var reservation = capacity.Reserve(snapshot is null ? $"A sandbox of template '{spec.Template}'" : $"A sandbox of snapshot '{snapshot.Id}'", VmmBytes + (2 * snapshot?.DeltaBytes ?? 0), OverlayBytes);
-        using var capture = snapshot is null ? await OpenTemplateAsync(spec, cancellationToken) : await snapshots.OpenAsync(snapshot);
+        using var reservation = capacity.Reserve(snapshot is null ? $"A sandbox of template '{spec.Template}'" : $"A sandbox of snapshot '{snapshot.Id}'", VmmBytes + (snapshot is null ? 0 : SnapshotService.MemoryOf(snapshot)), OverlayBytes);
+        using var capture = snapshot is null ? await OpenTemplateAsync(spec, cancellationToken) : await snapshots.OpenAsync(snapshot, cancellationToken);
         store.TakeName(spec.Name);
         try
         {
@@ -79,6 +79,9 @@ internal sealed class SandboxService(
         var sandbox = store.Get(source);
         return await forks.ForkAsync(sandbox, spec, lives.Adopt, cancellationToken);
     }
+
+    public Task<ForkResult> ForkSnapshotAsync(string snapshot, ForkSpec spec, CancellationToken cancellationToken) =>
+        forks.ForkAsync(FindSnapshot(snapshot), spec, lives.Adopt, cancellationToken);
 
     public async Task RemoveAsync(SandboxId id, CancellationToken cancellationToken)
     {
@@ -131,6 +134,9 @@ internal sealed class SandboxService(
     }
 
     public Task WaitStoppedAsync(SandboxId id, CancellationToken cancellationToken) => store.Get(id).Stopped.Task.WaitAsync(cancellationToken);
+
+    private SnapshotRecord FindSnapshot(string idOrName) =>
+        snapshots.Find(idOrName) ?? throw SandboxException.NotFound("snapshot", idOrName, "`mitos snapshot ls` lists the snapshots.");
 
     private async Task<Capture> OpenTemplateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken)
     {

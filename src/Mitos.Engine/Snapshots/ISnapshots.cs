@@ -7,7 +7,13 @@ public interface ISnapshots
 {
     /// <summary>Captures a running sandbox to disk and ends its machine: it costs no memory any more, and survives a restart of the host.</summary>
     /// <exception cref="Errors.SandboxException">NotFound; FailedPrecondition: it does not run; Exhausted: no disk or memory, and it runs on.</exception>
-    Task<SandboxInfo> PauseAsync(SandboxId id, CancellationToken cancellationToken);
+    Task<SandboxInfo> PauseAsync(SandboxId id, CancellationToken cancellationToken) => PauseAsync(id, memory: true, cancellationToken);
+
+    /// <inheritdoc cref="PauseAsync(SandboxId, CancellationToken)"/>
+    /// <param name="id">The sandbox.</param>
+    /// <param name="memory">Whether its memory is kept. Without it only its files are, and it boots anew when it is resumed: that takes seconds.</param>
+    /// <param name="cancellationToken">Heeded until it stands still.</param>
+    Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, CancellationToken cancellationToken);
 
     /// <summary>Gives a paused sandbox a machine that goes on where it was. One that runs is left alone.</summary>
     /// <exception cref="Errors.SandboxException">NotFound; FailedPrecondition: it is stopped, or its snapshot is damaged; Exhausted.</exception>
@@ -25,6 +31,9 @@ public interface ISnapshots
 
     /// <summary>By id or name; null: there is none.</summary>
     SnapshotInfo? TryFind(string idOrName);
+
+    /// <summary>What a paused sandbox is kept in; null: it is not paused.</summary>
+    SnapshotInfo? TryFindPaused(SandboxId id);
 
     /// <summary>Deletes a snapshot. Sandboxes that were made of it are not touched.</summary>
     /// <exception cref="Errors.SandboxException">NotFound.</exception>

@@ -28,13 +28,16 @@ public sealed record SnapshotRecord
     /// <summary>Frozen layers of its disk, the lowest first.</summary>
     public required IReadOnlyList<string> Frozen { get; init; }
 
+    /// <summary>Whether it has its files only: what comes of it boots anew.</summary>
+    public bool FilesOnly { get; init; }
+
     /// <summary>Bytes of the pages that it has.</summary>
     public required long DeltaBytes { get; init; }
 
     /// <summary>Bytes of its file.</summary>
     public required long FileBytes { get; init; }
 
-    /// <summary>SHA-256 of its file.</summary>
+    /// <summary>SHA-256 of its file; empty: it has none.</summary>
     public required string Checksum { get; init; }
 
     /// <summary>Whether it can be one of ours: what was read may be damaged in ways that are still JSON.</summary>

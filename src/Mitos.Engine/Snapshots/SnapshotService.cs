@@ -10,13 +10,13 @@ namespace Mitos.Engine.Snapshots;
 
 /// <summary>Pauses and resumes sandboxes, and takes snapshots of them.</summary>
 internal sealed class SnapshotService(
-    SandboxStore store, SnapshotStore snapshots, SandboxLives lives, MachineHost host, Capturer capturer, Flattener flattener, Birth birth, ShellPool shells, HostCapacity capacity, ILogger logger) : ISnapshots
+    SandboxStore store, SnapshotStore snapshots, SandboxLives lives, MachineHost host, ColdBoot coldBoot, Capturer capturer, Flattener flattener, Birth birth, ShellPool shells, HostCapacity capacity, ILogger logger) : ISnapshots
 {
     private const long VmmBytes = 24L << 20, OverlayBytes = 1L << 20;
-    private static readonly TimeSpan ResumeLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ResumeLimit = TimeSpan.FromSeconds(10), SyncLimit = TimeSpan.FromSeconds(60);
     private readonly HashSet<string> _names = [.. snapshots.All.Select(record => record.Name).OfType<string>()];
 
-    public async Task<SandboxInfo> PauseAsync(SandboxId id, CancellationToken cancellationToken)
+    public async Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, CancellationToken cancellationToken)
     {
         var sandbox = store.Get(id);
         await sandbox.Gate.WaitAsync(cancellationToken);
@@ -25,14 +25,16 @@ internal sealed class SnapshotService(
             var machine = sandbox.RunningMachine("paused");
             flattener.Cancel(sandbox, machine);
             using var reservation = Reserve($"The pause of sandbox '{id}'", machine);
+            if (!memory)
+                await SyncAsync(sandbox, cancellationToken);
             var running = sandbox.Record;
             SnapshotRecord? saved = null;
             try
             {
                 using var capture = await Task.Run(() => capturer.Take(machine, () => store.Write(sandbox), stays: true).Capture, CancellationToken.None);
                 running = running with { Machine = SandboxStore.Describe(machine) };
-                saved = await snapshots.SaveAsync(capture, running, null, paused: true);
-                sandbox.Record = running with { State = SandboxState.Paused, Snapshot = saved.Id };
+                saved = await snapshots.SaveAsync(capture, running, null, paused: true, memory);
+                sandbox.Record = running with { State = SandboxState.Paused, Snapshot = saved.Id, FilesOnly = !memory };
                 store.Write(sandbox); // from here on it is paused, whatever becomes of us
             }
             catch (Exception e)
@@ -62,8 +64,8 @@ internal sealed class SnapshotService(
                 return sandbox.Describe();
             var paused = sandbox.Record;
             var snapshot = SnapshotOf(sandbox, "resumed");
-            using var reservation = capacity.Reserve($"Sandbox '{id}'", VmmBytes + (2 * snapshot.DeltaBytes), OverlayBytes);
-            using var capture = await snapshots.OpenAsync(snapshot, host.Driver.Facts.Fingerprint);
+            using var reservation = capacity.Reserve($"Sandbox '{id}'", VmmBytes + MemoryOf(snapshot), OverlayBytes);
+            using var capture = await OpenAsync(snapshot, cancellationToken);
             Machine? machine = null;
             Agent.AgentClient? agent = null;
             try
@@ -72,7 +74,7 @@ internal sealed class SnapshotService(
                 agent = MachineAgent.Open(machine, $"sandbox '{id}'");
                 await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(paused.Id, paused.Name, paused.ForkId ?? "", paused.ForkIndex ?? 0, paused.AccessToken, paused.Environment));
                 (sandbox.Machine, sandbox.Agent) = (machine, agent);
-                sandbox.Record = paused with { State = SandboxState.Running, Snapshot = null };
+                sandbox.Record = paused with { State = SandboxState.Running, Snapshot = null, FilesOnly = false };
                 store.Write(sandbox);
             }
             catch (Exception e)
@@ -122,6 +124,9 @@ internal sealed class SnapshotService(
 
     public SnapshotInfo? TryFind(string idOrName) => Find(idOrName) is { } record ? Describe(record) : null;
 
+    public SnapshotInfo? TryFindPaused(SandboxId id) =>
+        store.TryGet(id)?.Record is { State: SandboxState.Paused, Snapshot: { } snapshot } && snapshots.TryGet(snapshot) is { } record ? Describe(record) : null;
+
     public void Remove(string id)
     {
         var record = Find(id) ?? throw SandboxException.NotFound("snapshot", id, "`mitos snapshot ls` lists the snapshots.");
@@ -133,12 +138,18 @@ internal sealed class SnapshotService(
     public SnapshotRecord? Find(string idOrName) =>
         snapshots.TryGet(idOrName) is { PausedSandbox: null } record ? record : Kept.FirstOrDefault(kept => kept.Name == idOrName);
 
-    /// <summary>The capture of a snapshot. The caller disposes it.</summary>
-    public Task<Capture> OpenAsync(SnapshotRecord record) => snapshots.OpenAsync(record, host.Driver.Facts.Fingerprint);
+    /// <summary>The capture of a snapshot, for which one without memory is booted. The caller disposes it.</summary>
+    /// <exception cref="SandboxException">FailedPrecondition: damaged, or of another VMM; Unavailable: it does not boot.</exception>
+    public async Task<Capture> OpenAsync(SnapshotRecord record, CancellationToken cancellationToken) =>
+        record.FilesOnly ? await coldBoot.RunAsync(record, cancellationToken) : await snapshots.OpenAsync(record, host.Driver.Facts.Fingerprint);
 
-    /// <summary>The capture that a paused sandbox is kept in. The caller holds its gate, and disposes it.</summary>
+    /// <summary>The snapshot that a paused sandbox is kept in. The caller holds its gate.</summary>
     /// <exception cref="SandboxException">FailedPrecondition.</exception>
-    public Task<Capture> OpenAsync(Sandbox sandbox, string what) => OpenAsync(SnapshotOf(sandbox, what));
+    public SnapshotRecord SnapshotOf(Sandbox sandbox, string what) =>
+        sandbox.Record is { State: SandboxState.Paused, Snapshot: { } id } && snapshots.TryGet(id) is { } record ? record : throw sandbox.NotRunning(what);
+
+    /// <summary>Memory that opening a snapshot and making one machine of it may take, bytes.</summary>
+    public static long MemoryOf(SnapshotRecord snapshot) => snapshot.FilesOnly ? ColdBoot.BootedBytes : 2 * snapshot.DeltaBytes;
 
     /// <summary>Deletes what a removed sandbox was paused in.</summary>
     public void DeleteOf(SandboxRecord removed)
@@ -155,7 +166,7 @@ internal sealed class SnapshotService(
         try
         {
             if (sandbox.Record.State == SandboxState.Paused)
-                return (await OpenAsync(sandbox, "kept"), sandbox.Record);
+                return (await OpenAsync(SnapshotOf(sandbox, "kept"), cancellationToken), sandbox.Record);
             var machine = sandbox.RunningMachine("kept");
             flattener.Cancel(sandbox, machine);
             using var reservation = Reserve($"A snapshot of sandbox '{sandbox.Id}'", machine);
@@ -170,8 +181,20 @@ internal sealed class SnapshotService(
         }
     }
 
-    private SnapshotRecord SnapshotOf(Sandbox sandbox, string what) =>
-        sandbox.Record is { State: SandboxState.Paused, Snapshot: { } id } && snapshots.TryGet(id) is { } record ? record : throw sandbox.NotRunning(what);
+    // What the guest has written must be on its disk: nothing else of it is kept.
+    private static async Task SyncAsync(Sandbox sandbox, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(SyncLimit);
+        try
+        {
+            await sandbox.RunningAgent("paused").FreezeAsync(limit.Token);
+        }
+        catch (Exception e) when (e is Agent.AgentException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            throw new SandboxException(ErrorCode.Unavailable, $"Sandbox '{sandbox.Id}' could not be paused: its guest did not write its files to disk: {e.Message}", "Try again; or pause it with its memory.", e);
+        }
+    }
 
     private IDisposable Reserve(string what, Machine machine)
     {

@@ -61,8 +61,9 @@ internal sealed class SnapshotStore
     /// <param name="source">The sandbox that it is of.</param>
     /// <param name="name">Given by the user.</param>
     /// <param name="paused">Whether the sandbox is paused in it.</param>
+    /// <param name="memory">Whether its memory is kept, or its files only.</param>
     /// <exception cref="IOException">The disk is full; nothing is left behind.</exception>
-    public async Task<SnapshotRecord> SaveAsync(Capture capture, SandboxRecord source, string? name, bool paused)
+    public async Task<SnapshotRecord> SaveAsync(Capture capture, SandboxRecord source, string? name, bool paused, bool memory = true)
     {
         var id = NewId();
         var final = Path.Combine(_directory, id);
@@ -71,31 +72,21 @@ internal sealed class SnapshotStore
         try
         {
             using var root = OpenRoot(capture.Generation);
-            var own = root.Id == capture.Generation.Id;
-            var pages = own ? CapturedPages.Of(capture) : await Task.Run(() => CapturedPages.Against(root, capture));
-            SnapshotRecord record;
-            try
+            var saved = memory ? await WritePagesAsync(Path.Combine(draft, Pages), root, capture) : default;
+            var record = new SnapshotRecord
             {
-                var (length, checksum) = await SnapshotFile.WriteAsync(Path.Combine(draft, Pages), capture.DeviceState, pages);
-                record = new SnapshotRecord
-                {
-                    Id = id,
-                    Name = name,
-                    PausedSandbox = paused ? source.Id : null,
-                    Source = source,
-                    CreatedAt = DateTimeOffset.UtcNow,
-                    Generation = root.Record,
-                    Frozen = capture.Disk.Frozen.Select(layer => layer.ToString()).ToList(),
-                    DeltaBytes = pages.Bytes,
-                    FileBytes = length,
-                    Checksum = checksum,
-                };
-            }
-            finally
-            {
-                if (!own)
-                    pages.Pages?.Dispose();
-            }
+                Id = id,
+                Name = name,
+                PausedSandbox = paused ? source.Id : null,
+                Source = source,
+                CreatedAt = DateTimeOffset.UtcNow,
+                Generation = root.Record,
+                Frozen = capture.Disk.Frozen.Select(layer => layer.ToString()).ToList(),
+                FilesOnly = !memory,
+                DeltaBytes = saved.Delta,
+                FileBytes = saved.Length,
+                Checksum = saved.Checksum ?? "",
+            };
             Journal.Write(Path.Combine(draft, Record), record, EngineJson.Default.SnapshotRecord);
             Directory.Move(draft, final);
             _layers.Acquire(capture.Disk.Frozen);
@@ -137,6 +128,22 @@ internal sealed class SnapshotStore
         Directory.Move(path, draft);
         Directory.Delete(draft, recursive: true);
         _layers.Release(record.Frozen.Select(LayerId.Parse));
+    }
+
+    private static async Task<(long Delta, long Length, string? Checksum)> WritePagesAsync(string path, Generation root, Capture capture)
+    {
+        var own = root.Id == capture.Generation.Id;
+        var pages = own ? CapturedPages.Of(capture) : await Task.Run(() => CapturedPages.Against(root, capture));
+        try
+        {
+            var (length, checksum) = await SnapshotFile.WriteAsync(path, capture.DeviceState, pages);
+            return (pages.Bytes, length, checksum);
+        }
+        finally
+        {
+            if (!own)
+                pages.Pages?.Dispose();
+        }
     }
 
     // The generation with files that a machine descends from: pages on disk must be a delta of something that stays.

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Forks;
@@ -11,23 +12,37 @@ namespace Mitos.Engine.Templates;
 /// <summary>Turns a machine that is set up into a generation with files, and ends the machine.</summary>
 internal sealed class TemplateFreezer(MachineHost host, GenerationStore generations, Capturer capturer)
 {
-    /// <summary>Freezes a machine that was booted: its memory file holds all of its memory.</summary>
-    /// <param name="machine">Running; ended by this.</param>
-    /// <param name="memory">Its memory file.</param>
-    /// <param name="agent">Its agent.</param>
-    public async Task<GenerationRecord> FreezeBootedAsync(Machine machine, MemoryFile memory, AgentClient agent)
+    /// <summary>Freezes a machine that was booted into a generation with files.</summary>
+    /// <param name="booted">Running; its process is ended by this.</param>
+    public async Task<GenerationRecord> FreezeBootedAsync(BootedMachine booted)
     {
-        await SettleAsync(agent);
-        var state = await Task.Run(() =>
-        {
-            var deadline = Deadline.In(TimeSpan.FromSeconds(30));
-            machine.Vmm.PrepareSave(deadline);
-            machine.Vmm.Pause(deadline);
-            machine.Vmm.SaveDeviceState(deadline);
-            return machine.Vmm.TakeDeviceState(deadline);
-        });
+        var state = await StopAsync(booted);
+        return await SaveAsync(booted.Machine, booted.Memory, state, booted.Machine.Disk.With(booted.Machine.ActiveLayer));
+    }
+
+    /// <summary>Freezes a machine that was booted into a generation that lives as long as it is used.</summary>
+    /// <param name="booted">Running; its process is ended by this, and its memory becomes the generation's.</param>
+    /// <param name="root">The generation with files whose descendants it joins.</param>
+    /// <returns>The instant at which it was frozen; the caller disposes it.</returns>
+    public async Task<Capture> FreezeForNowAsync(BootedMachine booted, GenerationRecord root)
+    {
+        var (machine, memory) = (booted.Machine, booted.Memory);
+        var state = await StopAsync(booted);
         var disk = machine.Disk.With(machine.ActiveLayer);
-        return await SaveAsync(machine, memory, state, disk);
+        machine.Vmm.Process.Kill(); // nobody may hold its memory or its layer when they are sealed
+        await machine.Vmm.Process.Exited;
+        memory.Seal();
+        booted.MemoryTaken = true;
+        using var generation = generations.AddTransient(root with
+        {
+            Id = RandomNumberGenerator.GetHexString(16, lowercase: true),
+            Persistent = false,
+            Root = root.Id,
+            Checksum = "",
+            ImageBytes = memory.DataRanges().Sum(range => range.End - range.Start),
+            Layers = disk.Frozen.Select(layer => layer.ToString()).ToList(),
+        }, memory);
+        return new Capture(generation, disk, state, [], null, host.Layers, []);
     }
 
     /// <summary>Freezes a machine that maps another generation: the new one is that and its delta.</summary>
@@ -38,6 +53,20 @@ internal sealed class TemplateFreezer(MachineHost host, GenerationStore generati
         using var capture = await Task.Run(() => capturer.Take(machine, () => { }).Capture);
         using var promoted = Promotion.Promote(capture, generations);
         return await SaveAsync(machine, promoted.Memory, capture.DeviceState, capture.Disk);
+    }
+
+    private static async Task<byte[]> StopAsync(BootedMachine booted)
+    {
+        await SettleAsync(booted.Agent);
+        var vmm = booted.Machine.Vmm;
+        return await Task.Run(() =>
+        {
+            var deadline = Deadline.In(TimeSpan.FromSeconds(30));
+            vmm.PrepareSave(deadline);
+            vmm.Pause(deadline);
+            vmm.SaveDeviceState(deadline);
+            return vmm.TakeDeviceState(deadline);
+        });
     }
 
     private static async Task SettleAsync(AgentClient agent)

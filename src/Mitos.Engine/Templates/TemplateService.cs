@@ -16,12 +16,11 @@ namespace Mitos.Engine.Templates;
 
 /// <summary>Builds, lists and removes templates.</summary>
 internal sealed class TemplateService(
-    EngineOptions options, MachineHost host, GenerationStore generations, TemplateRegistry registry, TemplateFreezer freezer, ShellPool shells, Birth birth) : ITemplates
+    EngineOptions options, MachineHost host, MachineBooter booter, GenerationStore generations, TemplateRegistry registry, TemplateFreezer freezer, ShellPool shells, Birth birth) : ITemplates
 {
     /// <summary>Shape of <c>base</c>, and the default of what is built on it.</summary>
     public static readonly MachineShape DefaultShape = new(1, 512, RootFileSystem.DiskMiB);
 
-    private static readonly TimeSpan BootLimit = TimeSpan.FromMinutes(3);
     private readonly SemaphoreSlim _building = new(1);
 
     /// <summary>How many living sandboxes use a template; set by the engine.</summary>
@@ -123,12 +122,9 @@ internal sealed class TemplateService(
     private async Task<TemplateRecord> BootBaseAsync(MachineShape shape, IProgress<BuildProgress> progress, string name, TemplateRecord? cached, CancellationToken cancellationToken)
     {
         const int Steps = 5;
-        Directory.CreateDirectory(options.CacheDirectory);
         Report("kernel", 1, "finding Debian's cloud kernel");
-        var kernel = await new KernelPackage(options.CacheDirectory).GetAsync(line => Output("kernel", 1, line), cancellationToken);
-        var agent = Path.Combine(options.GuestDirectory, "mitos-guest");
-        if (!File.Exists(agent))
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"The guest agent {agent} is missing.", "Build it with `./mitos build`, or name its directory in MITOS_GUEST_DIR.");
+        var kernel = await booter.FindKernelAsync(refresh: true, line => Output("kernel", 1, line), cancellationToken);
+        var agent = booter.FindAgent();
         var key = Key(kernel.Package, RootFileSystem.Key, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(agent, cancellationToken))), shape.ToString(), host.Driver.Facts.Fingerprint);
         if (cached?.ContentKey == key && IsUsable(cached))
         {
@@ -139,27 +135,13 @@ internal sealed class TemplateService(
             throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {users} sandboxes and cannot be replaced.", "Remove them first, or go on with it as it is.");
         Report("root file system", 2, "making Debian 12 with mmdebstrap; the first time this takes a minute or two");
         var rootfs = await new RootFileSystem(options.CacheDirectory).GetAsync(line => Output("root file system", 2, line), cancellationToken);
-        var initramfs = Path.Combine(options.RunDirectory, $"initramfs-{VmmId.New()}");
-        using var memory = MemoryFile.Create("boot", shape.MemoryBytes);
-        try
-        {
-            Initramfs.Write(initramfs, agent, [.. kernel.ModulesFor(host.Driver.Facts.Agent)]);
-            File.SetUnixFileMode(initramfs, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-            Report("boot", 3, "booting it once");
-            var source = new BootSource(kernel.Image, initramfs, "mitos.root=/dev/vda");
-            await using var machine = await Task.Run(() => host.StartBooting(shape, memory, new DiskStack(host.Driver.PlaceImage(rootfs), []), source, network: false), cancellationToken);
-            await using var client = MachineAgent.Open(machine, $"template '{name}'");
-            await AwaitAgentAsync(client, machine, cancellationToken);
-            Report("warm", 4, "running what sandboxes run first, so that it is in memory that all share");
-            await WarmUp.RunAsync(client, cancellationToken);
-            Report("freeze", 5, "freezing it into generation 0");
-            var generation = await freezer.FreezeBootedAsync(machine, memory, client);
-            return Put(name, generation, null, key, new Dictionary<string, string>());
-        }
-        finally
-        {
-            File.Delete(initramfs);
-        }
+        Report("boot", 3, "booting it once");
+        await using var booted = await booter.BootAsync(shape, new DiskStack(host.Driver.PlaceImage(rootfs), []), $"template '{name}'", cancellationToken);
+        Report("warm", 4, "running what sandboxes run first, so that it is in memory that all share");
+        await WarmUp.RunAsync(booted.Agent, cancellationToken);
+        Report("freeze", 5, "freezing it into generation 0");
+        var generation = await freezer.FreezeBootedAsync(booted);
+        return Put(name, generation, null, key, new Dictionary<string, string>());
 
         void Report(string step, int index, string message) => progress.Report(new BuildProgress(step, index, Steps, message, false));
         void Output(string step, int index, string line) => progress.Report(new BuildProgress(step, index, Steps, line, true));
@@ -217,21 +199,6 @@ internal sealed class TemplateService(
         registry.Put(record);
         host.Layers.Release(generation.Layers.Select(LayerId.Parse)); // the freezer's use; the registry has its own now
         return record;
-    }
-
-    private static async Task AwaitAgentAsync(AgentClient client, Machine machine, CancellationToken cancellationToken)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(BootLimit);
-        try
-        {
-            await client.ConnectAsync(limit.Token);
-        }
-        catch (Exception e) when (e is OperationCanceledException or AgentException && !cancellationToken.IsCancellationRequested)
-        {
-            var console = machine.Vmm.Process.HasExited ? "" : Encoding.UTF8.GetString(machine.Vmm.ReadConsole(Linux.Deadline.In(TimeSpan.FromSeconds(5))));
-            throw new SandboxException(ErrorCode.Unavailable, $"The guest did not come up within {BootLimit.TotalSeconds:F0} s. Its console ends with: {console[Math.Max(0, console.Length - 600)..]}", "Run the build again; `mitos doctor` checks this host.", e);
-        }
     }
 
     private bool IsUsable(TemplateRecord record)

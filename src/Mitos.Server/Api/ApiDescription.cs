@@ -13,6 +13,7 @@ internal static class ApiDescription
     private static readonly Dictionary<string, string> Parameters = new()
     {
         ["id"] = "Id, name, or the beginning of an id.",
+        ["snapshot"] = "Its id or name, or the beginning of its id.",
         ["process"] = "Its id, or its pid while it runs.",
         ["name"] = "The template's name.",
         ["path"] = "Absolute, or relative to the user's home; at most 4095 bytes.",

@@ -1,12 +1,15 @@
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Mvc;
 using Mitos.Contracts;
 using Mitos.Engine;
 using Mitos.Engine.Errors;
 using Mitos.Server.Accounts;
+using Mitos.Server.E2B;
 
 namespace Mitos.Server.Api;
 
-/// <summary>/v1/host, /v1/keys</summary>
+/// <summary>/v1/host, /v1/endpoints, /v1/keys</summary>
 internal static class HostRoutes
 {
     private const int MaxName = 100;
@@ -14,6 +17,9 @@ internal static class HostRoutes
     public static void Map(RouteGroupBuilder v1)
     {
         v1.MapGet("/host", (IHostEngine engine) => engine.ProbeHost().ToBody()).WithTags("host").WithName("getHost").WithSummary("Says what this host can do, and what it lacks");
+        v1.MapGet("/endpoints", (IServer server, E2BOptions e2b) => new EndpointsBody(
+                server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault(address => !address.StartsWith("http://unix:", StringComparison.Ordinal)), e2b.Domain))
+            .WithTags("host").WithName("getEndpoints").WithSummary("Says where this daemon is reached, by its own clients and by E2B's");
         var keys = v1.MapGroup("/keys").WithTags("keys");
         keys.MapGet("/", (KeyStore store) => store.List()).WithName("listKeys").WithSummary("Lists the API keys, without the keys themselves");
         keys.MapPost("/", ([FromBody] CreateKeyRequest request, KeyStore store) =>

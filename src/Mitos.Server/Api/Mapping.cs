@@ -2,6 +2,7 @@ using Mitos.Contracts;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Hosts;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
 using Mitos.Protocol.Messages;
 
@@ -37,14 +38,31 @@ internal static class Mapping
 
     public static MemoryBody ToBody(this MemoryUsage memory) => new(memory.PrivateBytes, memory.SharedBytes, memory.VmmBytes);
 
-    public static ForkBody ToBody(this ForkResult result) => new()
+    public static SnapshotBody ToBody(this SnapshotInfo snapshot) => new()
+    {
+        Id = snapshot.Id,
+        Name = snapshot.Name,
+        Sandbox = snapshot.Source.ToString(),
+        Template = snapshot.Template,
+        CreatedAt = snapshot.CreatedAt,
+        CpuCount = snapshot.CpuCount,
+        MemoryMiB = snapshot.MemoryMiB,
+        DiskMiB = snapshot.DiskMiB,
+        DeltaBytes = snapshot.DeltaBytes,
+        FileBytes = snapshot.FileBytes,
+    };
+
+    public static ForkSpec ToSpec(this ForkRequest request) =>
+        new() { Count = request.Count ?? 1, Environment = request.Env ?? [], Metadata = request.Metadata ?? [], Names = request.Names ?? [] };
+
+    public static ForkBody ToBody(this ForkResult result, Func<SandboxInfo, SandboxBody> describe) => new()
     {
         ForkId = result.ForkId,
         Source = result.Source.ToString(),
         Children = result.Children.Select(child => new ForkChildBody
         {
             Index = child.Index,
-            Sandbox = child.Sandbox?.ToBody(withToken: true),
+            Sandbox = child.Sandbox is { } made ? describe(made) : null,
             Error = child.Error is { } error ? Errors.Describe(error).Body : null,
             ReadyUs = Us(child.Ready),
             Timings = child.Timings?.ToBody(),

@@ -3,6 +3,8 @@ using Microsoft.AspNetCore.Mvc;
 using Mitos.Contracts;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
+using Mitos.Server.Lifecycles;
 
 namespace Mitos.Server.Api;
 
@@ -18,63 +20,50 @@ internal static class SandboxRoutes
     {
         var group = v1.MapGroup("/sandboxes").WithTags("sandboxes");
         group.MapPost("/", CreateAsync).WithName("createSandbox").WithSummary("Creates a sandbox").Produces<SandboxBody>(201);
-        group.MapGet("/", (ISandboxes sandboxes, [Description(MemoryHelp)] bool memory = false) => sandboxes.List().Select(info => Describe(sandboxes, info, memory)).ToList())
+        group.MapGet("/", (ISandboxes sandboxes, SandboxBodies bodies, [Description(MemoryHelp)] bool memory = false) => sandboxes.List().Select(info => bodies.Describe(info, memory)).ToList())
             .WithName("listSandboxes").WithSummary("Lists the sandboxes, oldest first");
-        group.MapGet("/{id}", (string id, ISandboxes sandboxes) => Describe(sandboxes, sandboxes.Find(id), true)).WithName("getSandbox").WithSummary("Gets a sandbox, with what its machine costs");
+        group.MapGet("/{id}", (string id, ISandboxes sandboxes, SandboxBodies bodies) => bodies.Describe(sandboxes.Find(id), memory: true)).WithName("getSandbox").WithSummary("Gets a sandbox, with what its machine costs");
         group.MapDelete("/{id}", RemoveAsync).WithName("removeSandbox").WithSummary("Removes a sandbox").WithDescription("Its children are not touched.").Produces(204);
-        group.MapPost("/{id}/fork", ForkAsync).WithName("forkSandbox").WithSummary("Forks a running sandbox")
-            .WithDescription("It is paused for milliseconds and goes on; all children begin at that instant. Each child is a sandbox or an error. The fork runs to its end also when the client goes away.");
+        group.MapPost("/{id}/fork", ForkAsync).WithName("forkSandbox").WithSummary("Forks a sandbox")
+            .WithDescription("A running one is paused for milliseconds and goes on; all children begin at that instant. One that is paused stays so. Each child is a sandbox or an error. The fork runs to its end also when the client goes away.");
         group.MapGet("/{id}/metrics", MetricsAsync).WithName("getMetrics").WithSummary("Says what a sandbox uses");
         group.MapGet("/{id}/console", ReadConsole).WithName("getConsole").WithSummary("Reads the end of the guest's console").Produces<Stream>(200, "application/octet-stream");
     }
 
-    /// <summary>With its memory, where it is asked for and the sandbox runs.</summary>
-    public static SandboxBody Describe(ISandboxes sandboxes, SandboxInfo info, bool memory)
-    {
-        if (!memory || info.State != SandboxState.Running)
-            return info.ToBody();
-        try
-        {
-            return info.ToBody(sandboxes.ReadMemory(info.Id));
-        }
-        catch (SandboxException)
-        {
-            return info.ToBody(); // it ended in between
-        }
-    }
-
-    private static async Task<IResult> CreateAsync([FromBody] CreateSandboxRequest? body, ISandboxes sandboxes, CancellationToken cancellationToken)
+    private static async Task<IResult> CreateAsync([FromBody] CreateSandboxRequest? body, LeasedSandboxes sandboxes, SandboxBodies bodies, ISnapshots snapshots, CancellationToken cancellationToken)
     {
         var request = body ?? new();
+        if (request is { Template: not null, Snapshot: not null })
+            throw SandboxException.Invalid("A sandbox is made of a template or of a snapshot, not of both.", "Leave out template: the snapshot has one.");
         var info = await sandboxes.CreateAsync(new CreateSandboxSpec
         {
             Template = request.Template ?? "base",
+            Snapshot = request.Snapshot is { } snapshot ? snapshots.Get(snapshot).Id : null,
             Name = request.Name,
             CpuCount = request.CpuCount,
             MemoryMiB = request.MemoryMiB,
             Environment = request.Env ?? [],
             Metadata = request.Metadata ?? [],
-        }, cancellationToken);
+        }, LeaseTerms.Parse(request.TimeoutSeconds, request.OnTimeout), cancellationToken);
         if (cancellationToken.IsCancellationRequested)
         {
             // nobody will ever know its id
-            await sandboxes.RemoveAsync(info.Id, CancellationToken.None);
+            await sandboxes.RemoveAsync(info.Id);
             cancellationToken.ThrowIfCancellationRequested();
         }
-        return Results.Created($"/v1/sandboxes/{info.Id}", info.ToBody(withToken: true));
+        return Results.Created($"/v1/sandboxes/{info.Id}", bodies.Describe(info, withToken: true));
     }
 
     // A client that goes away must not leave a fork half-made: it runs to its end.
-    private static async Task<ForkBody> ForkAsync(string id, [FromBody] ForkRequest? body, ISandboxes sandboxes)
+    private static async Task<ForkBody> ForkAsync(string id, [FromBody] ForkRequest? body, ISandboxes sandboxes, LeasedSandboxes leased, SandboxBodies bodies)
     {
         var request = body ?? new();
-        var spec = new ForkSpec { Count = request.Count ?? 1, Environment = request.Env ?? [], Metadata = request.Metadata ?? [], Names = request.Names ?? [] };
-        return (await sandboxes.ForkAsync(sandboxes.Find(id).Id, spec, CancellationToken.None)).ToBody();
+        return bodies.Describe(await leased.ForkAsync(sandboxes.Find(id), request.ToSpec(), LeaseTerms.Parse(request.TimeoutSeconds, request.OnTimeout)));
     }
 
-    private static async Task<IResult> RemoveAsync(string id, ISandboxes sandboxes)
+    private static async Task<IResult> RemoveAsync(string id, ISandboxes sandboxes, LeasedSandboxes leased)
     {
-        await sandboxes.RemoveAsync(sandboxes.Find(id).Id, CancellationToken.None);
+        await leased.RemoveAsync(sandboxes.Find(id).Id);
         return Results.NoContent();
     }
 

@@ -11,14 +11,14 @@ internal static class TreeRoutes
 
     public static void Map(RouteGroupBuilder v1)
     {
-        v1.MapGet("/tree", (ISandboxes sandboxes, [Description(SandboxRoutes.MemoryHelp)] bool memory = false) => Arrange(sandboxes, null, memory))
+        v1.MapGet("/tree", (ISandboxes sandboxes, SandboxBodies bodies, [Description(SandboxRoutes.MemoryHelp)] bool memory = false) => Arrange(sandboxes, bodies, null, memory))
             .WithTags("sandboxes").WithName("getTree").WithSummary("Shows who was forked from whom").WithDescription(Order).Produces<List<TreeNodeBody>>();
-        v1.MapGet("/sandboxes/{id}/tree", (string id, ISandboxes sandboxes, [Description(SandboxRoutes.MemoryHelp)] bool memory = false) =>
-            Arrange(sandboxes, sandboxes.Find(id).Id.ToString(), memory))
+        v1.MapGet("/sandboxes/{id}/tree", (string id, ISandboxes sandboxes, SandboxBodies bodies, [Description(SandboxRoutes.MemoryHelp)] bool memory = false) =>
+            Arrange(sandboxes, bodies, sandboxes.Find(id).Id.ToString(), memory))
             .WithTags("sandboxes").WithName("getSandboxTree").WithSummary("Shows a sandbox and its descendants").WithDescription(Order).Produces<List<TreeNodeBody>>();
     }
 
-    private static List<TreeNodeBody> Arrange(ISandboxes sandboxes, string? root, bool memory)
+    private static List<TreeNodeBody> Arrange(ISandboxes sandboxes, SandboxBodies bodies, string? root, bool memory)
     {
         var known = sandboxes.List().ToDictionary(info => info.Id.ToString());
         var children = ChildrenOf(known.Values);
@@ -28,7 +28,7 @@ internal static class TreeRoutes
             open.Push((id, root is null ? null : known[id].ForkedFrom?.ToString(), 0));
         while (open.TryPop(out var next))
         {
-            nodes.Add(new TreeNodeBody(next.Id, next.Depth, next.Parent, known.TryGetValue(next.Id, out var info) ? SandboxRoutes.Describe(sandboxes, info, memory) : null));
+            nodes.Add(new TreeNodeBody(next.Id, next.Depth, next.Parent, known.TryGetValue(next.Id, out var info) ? bodies.Describe(info, memory) : null));
             foreach (var child in Enumerable.Reverse(children.GetValueOrDefault(next.Id, [])))
                 open.Push((child, next.Id, next.Depth + 1));
         }

@@ -45,7 +45,7 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
     private async Task<SandboxInfo?> FindAsync(SandboxId id, int port, CancellationToken cancellationToken)
     {
         var info = sandboxes.TryGet(id);
-        if (info is not { State: SandboxState.Paused } || port == EnvdApi.Port || leases.Find(id.ToString()) is not { AutoResume: true } lease)
+        if (info is not { State: SandboxState.Paused, FilesOnly: false } || port == EnvdApi.Port || leases.Find(id.ToString()) is not { AutoResume: true } lease)
             return info;
         await leases.ChangeAsync(lease.Id, old => old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().Add(ResumedFor).ToUnixTimeMilliseconds()) });
         return await snapshots.ResumeAsync(id, cancellationToken);

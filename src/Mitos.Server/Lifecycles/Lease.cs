@@ -33,6 +33,11 @@ internal sealed record Lease
     /// <summary>The network as it was asked for, JSON; null: not said.</summary>
     public string? Network { get; init; }
 
+    /// <summary><see cref="EndAtMs"/> of one that lives until it is removed.</summary>
+    public static long Never { get; } = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
+    public bool HasEnd => EndAtMs < Never;
+
     public DateTimeOffset StartedAt => DateTimeOffset.FromUnixTimeMilliseconds(StartedAtMs);
 
     public DateTimeOffset EndAt => DateTimeOffset.FromUnixTimeMilliseconds(EndAtMs);

@@ -48,7 +48,7 @@ internal sealed class Reaper(ISandboxes sandboxes, ISnapshots snapshots, LeaseSt
             var id = SandboxId.Parse(lease.Id);
             if (lease.AutoPause)
             {
-                await snapshots.PauseAsync(id, CancellationToken.None);
+                await snapshots.PauseAsync(id, lease.AutoPauseMemory, CancellationToken.None);
                 return;
             }
             await sandboxes.RemoveAsync(id, CancellationToken.None);

@@ -33,7 +33,7 @@ public sealed class PackageTests(ServerFixture server)
                 """);
             await DotnetAsync(program, "build", "--source", packages, $"-p:RestorePackagesPath={scratch}/restored", "-o", $"{program}/out", "--nologo", "-v", "quiet");
             var output = await DotnetAsync(program, $"{program}/out/example.dll");
-            Assert.Equal("warm child 0\nwarm child 1\nwarm child 2\nwarm child 3\n1: SHOUT\nended with 0\n", output);
+            Assert.Equal("warm child 0\nwarm child 1\nwarm child 2\nwarm child 3\n1: SHOUT\nended with 0\nrunning, forked from the source\n", output);
         }
         finally
         {

@@ -19,6 +19,7 @@ public sealed class EveryRouteTests(ServerFixture server)
         {
             ("getHealth", () => server.Http.GetAsync("health")),
             ("getHost", () => server.Http.GetAsync("v1/host")),
+            ("getEndpoints", () => server.Http.GetAsync("v1/endpoints")),
             ("listKeys", () => server.Http.GetAsync("v1/keys")),
             ("createKey", () => server.Http.PostJsonAsync("v1/keys", """{"name":"again"}""")),
             ("deleteKey", () => server.Http.DeleteAsync($"v1/keys/{key}")),
@@ -30,8 +31,17 @@ public sealed class EveryRouteTests(ServerFixture server)
             ("listSandboxes", () => server.Http.GetAsync("v1/sandboxes?memory=true")),
             ("getSandbox", () => server.Http.GetAsync($"v1/sandboxes/{box}")),
             ("forkSandbox", () => server.Http.PostJsonAsync($"v1/sandboxes/{box}/fork", """{"names":["routes-3"]}""")),
+            ("setTimeout", () => server.Http.PostJsonAsync("v1/sandboxes/routes-3/timeout", """{"timeoutSeconds":3600,"onTimeout":"pause"}""")),
+            ("createSnapshot", () => server.Http.PostJsonAsync("v1/snapshots", """{"sandbox":"routes-3","name":"routes"}""")),
+            ("pauseSandbox", () => server.Http.PostAsync("v1/sandboxes/routes-3/pause", null)),
+            ("createSandboxSnapshot", () => server.Http.PostAsync("v1/sandboxes/routes-3/snapshots", null)),
             ("getTree", () => server.Http.GetAsync("v1/tree")),
             ("getSandboxTree", () => server.Http.GetAsync($"v1/sandboxes/{box}/tree")),
+            ("resumeSandbox", () => server.Http.PostAsync("v1/sandboxes/routes-3/resume", null)),
+            ("clearTimeout", () => server.Http.DeleteAsync("v1/sandboxes/routes-3/timeout")),
+            ("listSnapshots", () => server.Http.GetAsync("v1/snapshots?sandbox=routes-3")),
+            ("getSnapshot", () => server.Http.GetAsync("v1/snapshots/routes")),
+            ("removeSnapshot", () => server.Http.DeleteAsync("v1/snapshots/routes")),
             ("getMetrics", () => server.Http.GetAsync($"v1/sandboxes/{box}/metrics")),
             ("getConsole", () => server.Http.GetAsync($"v1/sandboxes/{box}/console")),
             ("exec", () => server.Http.PostJsonAsync($"v1/sandboxes/{box}/exec", """{"argv":["true"]}""")),
@@ -66,6 +76,8 @@ public sealed class EveryRouteTests(ServerFixture server)
 
         foreach (var again in (await server.Client.ListKeysAsync()).Where(listed => listed.Name == "again"))
             await server.Client.DeleteKeyAsync(again.Id);
+        foreach (var left in await server.Client.ListSnapshotsAsync("routes-3"))
+            await server.Client.RemoveSnapshotAsync(left.Id);
         await server.Client.RemoveAsync("routes-3");
         await server.Client.RemoveAsync(box);
     }

@@ -25,7 +25,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         Id = info.Id.ToString(),
         Template = info.Template,
         StartedAtMs = info.CreatedAt.ToUnixTimeMilliseconds(),
-        EndAtMs = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds(),
+        EndAtMs = Lease.Never,
     };
 
     public async Task<SandboxBody> CreateAsync(NewSandbox request, int defaultTimeout, CancellationToken cancellationToken)
@@ -81,7 +81,8 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         if (count > ForkSpec.MaxCount)
             throw E2BException.Bad($"Count cannot be greater than {ForkSpec.MaxCount}");
         var timeout = Timeout(request.Timeout, defaultTimeout);
-        var (source, sourceLease) = Get(id);
+        var snapshot = SandboxId.TryParse(ShortId(id), out var sandbox) && sandboxes.TryGet(sandbox) is not null ? null : snapshots.TryFind(id);
+        var sourceLease = snapshot is null ? Get(id).Lease : NewLease(snapshot.Source, snapshot.Id, timeout);
         var ids = Enumerable.Range(0, count).Select(_ => SandboxId.New()).ToList();
         await leases.AddAsync(ids.Select(child => sourceLease with
         {
@@ -93,7 +94,8 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         ForkResult result;
         try
         {
-            result = await sandboxes.ForkAsync(source.Id, new ForkSpec { Count = count, Ids = ids }, CancellationToken.None);
+            var spec = new ForkSpec { Count = count, Ids = ids };
+            result = await (snapshot is null ? sandboxes.ForkAsync(sandbox, spec, CancellationToken.None) : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None));
         }
         catch
         {
@@ -158,9 +160,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         var (info, lease) = Get(id);
         if (info.State == SandboxState.Paused)
             throw new E2BException(409, $"Sandbox '{lease.Id}' is already paused");
-        if (!memory)
-            throw new E2BException(501, "pausing without memory is not possible yet; pause with it");
-        await snapshots.PauseAsync(info.Id, CancellationToken.None);
+        await snapshots.PauseAsync(info.Id, memory, CancellationToken.None);
     }
 
     /// <exception cref="E2BException">404; 409: it runs.</exception>
