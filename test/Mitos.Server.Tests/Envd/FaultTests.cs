@@ -132,7 +132,7 @@ public sealed class FaultTests(ServerFixture server)
     public async Task Without_the_token_nothing_is_served(string path)
     {
         using var client = await EnvdClient.ShareAsync(server);
-        foreach (var token in (string[])["", "wrong", client.Token + "x", client.Token.ToUpperInvariant() + "ü"])
+        foreach (var token in (string[])["", "wrong", client.Token + "x", client.Token[..^1]])
         {
             client.Http.DefaultRequestHeaders.Remove("X-Access-Token");
             client.Http.DefaultRequestHeaders.TryAddWithoutValidation("X-Access-Token", token);

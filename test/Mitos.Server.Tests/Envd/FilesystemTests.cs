@@ -20,7 +20,7 @@ public sealed class FilesystemTests(ServerFixture server)
         var made = (await client.CallAsync<MakeDirResponse>(Service + "MakeDir", new MakeDirRequest { Path = $"{root}/a/b" })).Entry;
         Assert.Equal(("b", FileType.Directory, $"{root}/a/b", 0x1EDu, "drwxr-xr-x", "user", "user"), (made.Name, made.Type, made.Path, made.Mode, made.Permissions, made.Owner, made.Group));
         await RefusesAsync<MakeDirResponse>("already_exists", 409, client, "MakeDir", new MakeDirRequest { Path = $"{root}/a" });
-        await server.Client.ExecAsync(client.Id, new ExecRequest { Cmd = $"cd {root} && echo hello > a/file && ln -s a/file link && ln -s nowhere lost && ln -s a dir && chown -R 1000:1000 ." , User = "root" });
+        await server.Client.ExecAsync(client.Id, new ExecRequest { Cmd = $"cd {root} && echo hello > a/file && ln -s a/file link && ln -s nowhere lost && ln -s a dir && chown -R 1000:1000 .", User = "root" });
         await RefusesAsync<MakeDirResponse>("invalid_argument", 400, client, "MakeDir", new MakeDirRequest { Path = $"{root}/a/file" });
         await RefusesAsync<MakeDirResponse>("already_exists", 409, client, "MakeDir", new MakeDirRequest { Path = $"{root}/dir" });
 
@@ -109,8 +109,13 @@ public sealed class FilesystemTests(ServerFixture server)
         var id = (await client.CallAsync<CreateWatcherResponse>(Service + "CreateWatcher", new CreateWatcherRequest { Path = root, IncludeEntry = true })).WatcherId;
         using var put = await client.Http.PostAsync($"files?path={root}/file", new ByteArrayContent([1]));
         var events = new List<FilesystemEvent>();
+        var soon = ServerFixture.Soon;
         while (!events.Exists(next => next is { Name: "file", Type: EventType.Write, Entry.Size: 1 }))
+        {
+            Assert.False(soon.IsCancellationRequested, string.Join('\n', events));
+            await Task.Delay(50);
             events.AddRange((await client.CallAsync<GetWatcherEventsResponse>(Service + "GetWatcherEvents", new GetWatcherEventsRequest { WatcherId = id })).Events);
+        }
         await client.CallAsync<RemoveWatcherResponse>(Service + "RemoveWatcher", new RemoveWatcherRequest { WatcherId = id });
         await RefusesAsync<GetWatcherEventsResponse>("not_found", 404, client, "GetWatcherEvents", new GetWatcherEventsRequest { WatcherId = id });
         await client.CallAsync<RemoveResponse>(Service + "Remove", new RemoveRequest { Path = root });

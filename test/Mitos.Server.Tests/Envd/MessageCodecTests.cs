@@ -96,8 +96,18 @@ public sealed class MessageCodecTests
         {
             Entry = new()
             {
-                Name = "n", Type = FileType.Symlink, Path = "p", Size = 5, Mode = 420, Permissions = "r", Owner = "o", Group = "g",
-                ModifiedTime = new() { Seconds = 1 }, SymlinkTarget = "t", Metadata = { ["k"] = "v" }, IsSymlink = true,
+                Name = "n",
+                Type = FileType.Symlink,
+                Path = "p",
+                Size = 5,
+                Mode = 420,
+                Permissions = "r",
+                Owner = "o",
+                Group = "g",
+                ModifiedTime = new() { Seconds = 1 },
+                SymlinkTarget = "t",
+                Metadata = { ["k"] = "v" },
+                IsSymlink = true,
             },
         });
     }
