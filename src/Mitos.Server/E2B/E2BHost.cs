@@ -14,8 +14,8 @@ internal static class E2BHost
     {
         services.AddHttpForwarder();
         services.AddSingleton(_ => leases).AddSingleton(options).AddSingleton(TimeProvider.System);
-        services.AddSingleton<SandboxControl>().AddSingleton<MetricSamples>();
-        services.AddSingleton<GuestNames>().AddSingleton<GuestEntries>().AddSingleton<FilesystemService>().AddSingleton<WatchService>();
+        services.AddSingleton<SandboxControl>().AddSingleton<SandboxLogs>().AddSingleton<MetricSamples>().AddHostedService(provider => provider.GetRequiredService<MetricSamples>());
+        services.AddSingleton<GuestNames>().AddSingleton<GuestEntries>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<WatchService>();
         services.AddSingleton(_ => new OpenCalls()).AddSingleton<EnvdApi>();
         services.AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
         services.AddHostedService<Reaper>();
@@ -38,6 +38,9 @@ internal static class E2BHost
     {
         var group = app.MapGroup("").ExcludeFromDescription();
         SandboxRoutes.Map(group);
+        SnapshotRoutes.Map(group);
+        MetricRoutes.Map(group);
+        LogRoutes.Map(group);
         TemplateRoutes.Map(group);
         TeamRoutes.Map(group);
     }

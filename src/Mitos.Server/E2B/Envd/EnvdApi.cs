@@ -14,11 +14,11 @@ namespace Mitos.Server.E2B.Envd;
 /// What E2B's agent would answer on its port, answered by the host: nothing of E2B's runs in a guest, and tokens are checked where no
 /// guest can reach.
 /// </summary>
-internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, FilesystemService filesystem, WatchService watches)
+internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessService processes, FilesystemService filesystem, WatchService watches)
 {
     public const int Port = 49983;
 
-    private readonly Dictionary<string, ConnectMethod> _methods = ProcessService.Methods.Concat(filesystem.Methods).Concat(watches.Methods).ToDictionary();
+    private readonly Dictionary<string, ConnectMethod> _methods = processes.Methods.Concat(filesystem.Methods).Concat(watches.Methods).ToDictionary();
 
     public async Task ServeAsync(HttpContext context, SandboxInfo sandbox)
     {

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Mitos.Engine.Agent;
 using Mitos.Protocol.Messages;
+using Mitos.Server.E2B.Control;
 using Mitos.Server.E2B.Envd.Connect;
 using Mitos.Server.E2B.Envd.Wire;
 using GuestProcess = Mitos.Engine.Agent.ProcessInfo;
@@ -9,22 +10,30 @@ using ProcessEvent = Mitos.Server.E2B.Envd.Wire.ProcessEvent;
 namespace Mitos.Server.E2B.Envd;
 
 /// <summary>process.Process: starts, follows and feeds processes of a guest.</summary>
-internal static class ProcessService
+internal sealed class ProcessService
 {
     private const int Kill = 9;
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
-    public static IReadOnlyDictionary<string, ConnectMethod> Methods { get; } = new Dictionary<string, ConnectMethod>
+    private readonly SandboxLogs _logs;
+
+    public ProcessService(SandboxLogs logs)
     {
-        ["/process.Process/List"] = ConnectMethod.Unary<ListRequest, ListResponse>(ListAsync),
-        ["/process.Process/Start"] = ConnectMethod.Streaming<StartRequest>(StartAsync),
-        ["/process.Process/Connect"] = ConnectMethod.Streaming<ConnectRequest>(ConnectAsync),
-        ["/process.Process/Update"] = ConnectMethod.Unary<UpdateRequest, UpdateResponse>(UpdateAsync),
-        ["/process.Process/StreamInput"] = ConnectMethod.Streaming<StreamInputRequest>(StreamInputAsync),
-        ["/process.Process/SendInput"] = ConnectMethod.Unary<SendInputRequest, SendInputResponse>(SendInputAsync),
-        ["/process.Process/SendSignal"] = ConnectMethod.Unary<SendSignalRequest, SendSignalResponse>(SendSignalAsync),
-        ["/process.Process/CloseStdin"] = ConnectMethod.Unary<CloseStdinRequest, CloseStdinResponse>(CloseStdinAsync),
-    };
+        _logs = logs;
+        Methods = new Dictionary<string, ConnectMethod>
+        {
+            ["/process.Process/List"] = ConnectMethod.Unary<ListRequest, ListResponse>(ListAsync),
+            ["/process.Process/Start"] = ConnectMethod.Streaming<StartRequest>(StartAsync),
+            ["/process.Process/Connect"] = ConnectMethod.Streaming<ConnectRequest>(ConnectAsync),
+            ["/process.Process/Update"] = ConnectMethod.Unary<UpdateRequest, UpdateResponse>(UpdateAsync),
+            ["/process.Process/StreamInput"] = ConnectMethod.Streaming<StreamInputRequest>(StreamInputAsync),
+            ["/process.Process/SendInput"] = ConnectMethod.Unary<SendInputRequest, SendInputResponse>(SendInputAsync),
+            ["/process.Process/SendSignal"] = ConnectMethod.Unary<SendSignalRequest, SendSignalResponse>(SendSignalAsync),
+            ["/process.Process/CloseStdin"] = ConnectMethod.Unary<CloseStdinRequest, CloseStdinResponse>(CloseStdinAsync),
+        };
+    }
+
+    public IReadOnlyDictionary<string, ConnectMethod> Methods { get; }
 
     private static async Task<ListResponse> ListAsync(EnvdCall call, ListRequest request)
     {
@@ -40,7 +49,7 @@ internal static class ProcessService
         return response;
     }
 
-    private static async Task StartAsync(EnvdCall call, ConnectStream stream, StartRequest request)
+    private async Task StartAsync(EnvdCall call, ConnectStream stream, StartRequest request)
     {
         var spec = ProcessSpecs.Of(call, request);
         using var limit = new CancellationTokenSource(StartLimit);
@@ -59,7 +68,13 @@ internal static class ProcessService
         }
         await using var process = started;
         using var killing = call.Over.Register(() => KillAsync(call, process.Key));
-        await FollowAsync(call, stream, process, spec.Terminal is not null, happened => new StartResponse { Event = happened });
+        _logs.Add(call.Sandbox.Id, "info", $"process {process.Pid} started: {string.Join(' ', spec.Argv)}", ("pid", $"{process.Pid}"), ("user", spec.User));
+        await FollowAsync(call, stream, process, spec.Terminal is not null, happened =>
+        {
+            if (happened.End is { } end)
+                _logs.Add(call.Sandbox.Id, end.ExitCode == 0 ? "info" : "warn", $"process {process.Pid} ended: {end.Status}", ("pid", $"{process.Pid}"));
+            return new StartResponse { Event = happened };
+        });
     }
 
     private static async Task ConnectAsync(EnvdCall call, ConnectStream stream, ConnectRequest request)
