@@ -83,7 +83,7 @@ public sealed record ResumeRequest
 /// <summary>A sandbox as it is now.</summary>
 public sealed record SandboxBody
 {
-    /// <summary>16 letters and digits.</summary>
+    /// <summary><c>i</c> and 20 letters and digits.</summary>
     public required string Id { get; init; }
 
     /// <summary>Missing when it has none.</summary>
