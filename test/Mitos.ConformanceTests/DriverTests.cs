@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Mitos.ConformanceTests;
 using Mitos.Engine;
+using Mitos.Engine.Errors;
 using Mitos.Engine.Machines;
 using Mitos.Engine.SelfTest;
 using Mitos.Probe;
@@ -33,6 +34,8 @@ public sealed class DriverTests : IDisposable
 
     // The largest ones tell nothing new of a driver when its VMM is a fake.
     public static TheoryData<string> Real => [.. Drivers.Enabled.Where(name => !name.StartsWith("firecracker-fake", StringComparison.Ordinal))];
+
+    public static TheoryData<string> Fast => [.. Drivers.Enabled.Where(name => name != "firecracker-fake-diff")];
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -73,6 +76,28 @@ public sealed class DriverTests : IDisposable
         Assert.InRange(capture.DeltaBytes, 8 << 20, 10 << 20);
     }
 
+    [Theory]
+    [MemberData(nameof(Fast))]
+    public async Task A_disk_image_of_another_size_is_refused_and_the_source_goes_on(string driver)
+    {
+        var token = TestContext.Current.CancellationToken;
+        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(), SelfTests.Shape, token);
+        await using var source = await rig.StartMachineAsync(token);
+        using var capture = await rig.CaptureAsync(source);
+        var image = rig.Generation.Record.BaseImage;
+        using (var file = File.OpenHandle(image, FileMode.Open, FileAccess.Write))
+        {
+            RandomAccess.SetLength(file, SelfTests.Shape.DiskBytes - 4096);
+            var error = await Assert.ThrowsAsync<VmmException>(() => rig.BirthAsync(capture, token));
+            Assert.Contains(image, error.Message, StringComparison.Ordinal);
+            Assert.Contains($"{SelfTests.Shape.DiskBytes - 4096} bytes", error.Message, StringComparison.Ordinal);
+            RandomAccess.SetLength(file, SelfTests.Shape.DiskBytes);
+        }
+        await source.ReconnectAsync(token);
+        await source.Probe.PingAsync([1], token);
+        await (await rig.BirthAsync(capture, token)).DisposeAsync();
+    }
+
     [Fact]
     public void What_is_not_run_here_is_said()
     {
@@ -83,7 +108,7 @@ public sealed class DriverTests : IDisposable
 
     public void Dispose() => _drivers.Dispose();
 
-    private static EngineOptions NewOptions()
+    internal static EngineOptions NewOptions()
     {
         var id = RandomNumberGenerator.GetHexString(6, lowercase: true);
         return new EngineOptions { StateDirectory = $"/var/tmp/mitos-conformance-{id}", RunDirectory = $"/tmp/mc-{id}" };

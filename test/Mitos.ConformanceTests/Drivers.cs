@@ -22,8 +22,8 @@ internal sealed class Drivers : IDisposable
 
     public VmmCandidate Find(string name) => name switch
     {
-        "qemu-tcg" => VmmProbe.Qemu("tcg"),
-        "qemu-kvm" => VmmProbe.Qemu("kvm"),
+        "qemu-tcg" => VmmProbe.Qemu("tcg", KvmAccess.Read())[0],
+        "qemu-kvm" => VmmProbe.Qemu("kvm", KvmAccess.Read())[0],
         "firecracker-fake" => VmmProbe.Firecracker(_fake.Binary)[0],
         "firecracker-fake-diff" => VmmProbe.Firecracker(_otherOrder.Binary)[1],
         _ => VmmProbe.Firecracker(Firecracker!)[0],

@@ -49,13 +49,13 @@ public sealed class EngineOptionsTests
     [InlineData("")]
     [InlineData("KVM")]
     [InlineData("xen")]
-    public void An_accelerator_that_does_not_exist_is_refused(string name) => Refusal.Check(ErrorCode.InvalidArgument, $"'{name}'", () => VmmProbe.Qemu(name));
+    public void An_accelerator_that_does_not_exist_is_refused(string name) => Refusal.Check(ErrorCode.InvalidArgument, $"'{name}'", () => VmmProbe.Qemu(name, KvmAccess.Read()));
 
     [Fact]
     public void The_facts_say_why_the_accelerator_was_chosen()
     {
-        Assert.Equal("tcg", VmmProbe.Qemu("tcg").Facts.Accelerator);
-        var facts = VmmProbe.Qemu("auto").Facts;
+        Assert.Equal("tcg", Assert.Single(VmmProbe.Qemu("tcg", KvmAccess.Read())).Facts.Accelerator);
+        var facts = VmmProbe.Qemu("auto", KvmAccess.Read())[0].Facts;
         Assert.Contains(facts.Accelerator, (string[])["kvm", "tcg"]);
         Assert.NotEmpty(facts.AcceleratorReason);
         Assert.Matches(@"^\d+\.\d+", facts.Version);

@@ -1,8 +1,10 @@
 using Mitos.Engine.Capacity;
 using Mitos.Engine.Errors;
+using Mitos.Engine.SelfTest;
 using Mitos.Engine.Vmm.Qemu;
 using Mitos.Linux.Cgroups;
 using Mitos.Linux.Memory;
+using Mitos.Linux.Processes;
 
 namespace Mitos.Engine.Hosts;
 
@@ -15,19 +17,23 @@ public static class HostProbe
     ];
 
     /// <summary>Makes every check; none of them fails as a whole.</summary>
-    public static HostFacts Run(EngineOptions options)
+    public static HostFacts Run(EngineOptions options) => Run(options, VmmChoice.Make);
+
+    internal static HostFacts Run(EngineOptions options, Func<EngineOptions, VmmChoice> choose)
     {
         var checks = new List<HostCheck>();
         var (vmm, version, binary, accelerator, reason) = ("qemu", "", "", "", "");
         try
         {
-            var choice = VmmChoice.Make(options);
-            var facts = choice.Candidates[0].Facts;
+            var choice = choose(options);
+            var tested = choice.Candidates.Select(candidate => (candidate.Facts, Test: VmmApproval.Recall(candidate, options))).ToList();
+            var (facts, test) = tested.FirstOrDefault(one => one.Test is not { Passed: false }, tested[0]);
             (vmm, version, binary, accelerator, reason) = (facts.Name, facts.Version, facts.Binary, facts.Accelerator, facts.AcceleratorReason);
             checks.Add(new HostCheck("VMM", CheckStatus.Ok, $"{vmm} {version}, {binary} ({choice.Reason})", ""));
+            checks.Add(SelfTest(test, tested.Select(one => one.Test).OfType<SelfTestRecord>().FirstOrDefault(one => !one.Passed)));
             checks.Add(accelerator == "kvm"
                 ? new HostCheck("accelerator", CheckStatus.Ok, $"kvm: {reason}", "")
-                : new HostCheck("accelerator", CheckStatus.Degraded, $"tcg: {reason}; guests compute 7 to 8 times slower than this host", KvmAccess.WhyNoLinux()?.Remedy ?? "Leave out --accel tcg."));
+                : new HostCheck("accelerator", CheckStatus.Degraded, $"tcg: {reason}; guests compute 7 to 8 times slower than this host", KvmAccess.Read().WhyNoLinux?.Remedy ?? "Leave out --accel tcg, or see what the self-test of KVM says."));
         }
         catch (SandboxException e)
         {
@@ -43,6 +49,9 @@ public static class HostProbe
             ? new HostCheck("PAGEMAP_SCAN", CheckStatus.Ok, "the ioctl is there: listing a delta costs O(delta)", "")
             : new HostCheck("PAGEMAP_SCAN", CheckStatus.Degraded, "the ioctl is missing: listing a delta costs O(memory), 1.3 ms/GiB", "Use Linux 6.7 or later."));
         checks.Add(Cgroups());
+        checks.Add(NetworkNamespace.Empty is not null
+            ? new HostCheck("network namespaces", CheckStatus.Ok, "there: VMMs have no network", "")
+            : new HostCheck("network namespaces", CheckStatus.Degraded, "none can be made: a VMM that was broken into would have this host's network", "Use a kernel with CONFIG_NET_NS; in a container, allow it (CAP_SYS_ADMIN)."));
         checks.Add(File.Exists("/proc/self/ns/user")
             ? new HostCheck("user namespaces", CheckStatus.Ok, "there", "")
             : new HostCheck("user namespaces", CheckStatus.Degraded, "this kernel has none; they are not used yet", ""));
@@ -71,6 +80,20 @@ public static class HostProbe
             DiskAvailableBytes = disk,
             StateDirectory = options.StateDirectory,
             Checks = checks,
+        };
+    }
+
+    // Of the one that is used, or will be; and of a better one that did not pass.
+    private static HostCheck SelfTest(SelfTestRecord? used, SelfTestRecord? failed)
+    {
+        const string Remedy = "`mitos doctor --self-test` runs all checks; another version of the VMM may pass.";
+        var failure = failed is null ? "" : $"{failed.Vmm} did not pass: '{failed.Failure!.Name}': {failed.Failure.Figure}";
+        return used switch
+        {
+            { Passed: false } => new HostCheck("self-test", CheckStatus.Missing, failure, Remedy),
+            null when failed is not null => new HostCheck("self-test", CheckStatus.Degraded, failure, Remedy),
+            null => new HostCheck("self-test", CheckStatus.Ok, "not yet run; the daemon runs it, for some seconds, before it uses the VMM", ""),
+            _ => new HostCheck("self-test", failed is null ? CheckStatus.Ok : CheckStatus.Degraded, $"{used.Vmm} passed {used.Results.Count} checks, {used.At:yyyy-MM-dd HH:mm}Z{(failed is null ? "" : "; " + failure)}", failed is null ? "" : Remedy),
         };
     }
 

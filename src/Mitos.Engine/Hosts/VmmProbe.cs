@@ -14,17 +14,21 @@ internal static class VmmProbe
     /// <summary>The command that installs what the engine runs.</summary>
     public const string InstallCommand = "apt-get install -y qemu-system-x86 qemu-utils mmdebstrap e2fsprogs zstd";
 
+    /// <summary>QEMU, by each accelerator that it may have, the best first.</summary>
     /// <param name="accelerator"><c>auto</c>, <c>kvm</c> or <c>tcg</c>.</param>
+    /// <param name="kvm">The host's.</param>
     /// <exception cref="SandboxException">FailedPrecondition: QEMU or KVM is missing; InvalidArgument.</exception>
-    public static VmmCandidate Qemu(string accelerator)
+    public static IReadOnlyList<VmmCandidate> Qemu(string accelerator, KvmAccess kvm)
     {
         if (!File.Exists(QemuPath))
             throw new SandboxException(ErrorCode.FailedPrecondition, $"QEMU is missing: there is no {QemuPath}.", InstallCommand);
         var version = Version(QemuPath);
         version = version.Split(' ').SkipWhile(word => word != "version").Skip(1).FirstOrDefault() ?? version;
-        var (name, reason) = Accelerator(accelerator);
-        var facts = new VmmFacts("qemu", version, QemuPath, name, reason) { DeviceModel = QemuCommandLine.DeviceModel(name), HostKey = name == "kvm" ? HostKey() : "" };
-        return new VmmCandidate(facts, SharesBlocks: false, layers => new QemuDriver(facts, layers));
+        return Accelerators(accelerator, kvm).Select(one =>
+        {
+            var facts = new VmmFacts("qemu", version, QemuPath, one.Name, one.Reason) { DeviceModel = QemuCommandLine.DeviceModel(one.Name), HostKey = one.Name == "kvm" ? HostKey() : "" };
+            return new VmmCandidate(facts, SharesBlocks: false, layers => new QemuDriver(facts, layers));
+        }).ToList();
     }
 
     /// <summary>Firecracker, by each method of saving that it may have; the self-test says which one works. Whether KVM runs guests is not looked at.</summary>
@@ -53,20 +57,20 @@ internal static class VmmProbe
 
     private static string Version(string path) => HostTool.RunAsync(path, ["--version"], null, CancellationToken.None).GetAwaiter().GetResult().Split('\n')[0];
 
-    // What a state that was saved by hardware virtualisation depends on.
-    private static string HostKey() => $"{HostCpu.Model()}, Linux {File.ReadAllText("/proc/sys/kernel/osrelease").Trim()}";
+    // What a state that was saved by hardware virtualisation depends on. New microcode may take features away.
+    private static string HostKey() => $"{HostCpu.Model()} ({HostCpu.Microcode()}), Linux {File.ReadAllText("/proc/sys/kernel/osrelease").Trim()}";
 
-    private static (string Name, string Reason) Accelerator(string accelerator)
+    private static (string Name, string Reason)[] Accelerators(string accelerator, KvmAccess kvm)
     {
         switch (accelerator)
         {
             case "kvm":
-                KvmAccess.Require();
-                return ("kvm", "asked for");
+                kvm.Require();
+                return [("kvm", "asked for")];
             case "tcg":
-                return ("tcg", "asked for");
+                return [("tcg", "asked for")];
             case "auto":
-                return KvmAccess.WhyNoLinux() is var (reason, _) ? ("tcg", reason) : ("kvm", "/dev/kvm is there and the processor has vmx or svm");
+                return kvm.WhyNoLinux is var (reason, _) ? [("tcg", reason)] : [("kvm", "/dev/kvm is there and the processor has vmx or svm"), ("tcg", "KVM does not fork safely here")];
             default:
                 throw SandboxException.Invalid($"There is no accelerator '{accelerator}'.", "Use auto, kvm or tcg.");
         }

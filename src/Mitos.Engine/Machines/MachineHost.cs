@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Mitos.Engine.Disks;
+using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
@@ -114,6 +115,7 @@ public sealed class MachineHost
 
     private Machine Start(MachineShape shape, MemoryFile memory, DiskStack disk, Generation? generation, BootSource? boot, bool network)
     {
+        CheckDisk(disk, shape);
         var id = VmmId.New();
         var runDirectory = RunDirectoryOf(id);
         var active = CreateLayer(shape);
@@ -139,6 +141,14 @@ public sealed class MachineHost
             generation?.Dispose();
             throw;
         }
+    }
+
+    // A guest whose disk is not the one that it knows damages it.
+    private static void CheckDisk(DiskStack disk, MachineShape shape)
+    {
+        var image = new FileInfo(disk.BaseImage);
+        if (!image.Exists || image.Length != shape.DiskBytes)
+            throw new VmmException($"The disk image {disk.BaseImage} {(image.Exists ? $"has {image.Length} bytes, and the machine's disk {shape.DiskBytes}" : "is gone")}: build the template anew.");
     }
 
     private VmmSpec Spec(string id, int userId, MachineShape shape, MemoryFile memory, DiskStack disk, LayerId active, Cgroup group) => new()

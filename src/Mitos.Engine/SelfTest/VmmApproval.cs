@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Serialization;
 using Microsoft.Extensions.Logging;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Hosts;
@@ -30,17 +31,17 @@ internal static class VmmApproval
             logger.LogError("{Vmm} did not pass the self-test and is not used", record.Vmm);
             failed = record;
         }
-        var check = failed!.Results.First(result => !result.Passed);
+        var check = failed!.Failure!;
         throw new SandboxException(ErrorCode.FailedPrecondition, $"{failed.Vmm} does not fork safely on this host. '{check.Name}': {check.Figure}", "`mitos doctor --self-test` runs all checks; another version of the VMM may pass.");
     }
+
+    /// <summary>What the last self-test of this binary here found; null: there was none.</summary>
+    public static SelfTestRecord? Recall(VmmCandidate candidate, EngineOptions options) => Journal.TryRead(PathOf(candidate, options), EngineJson.Default.SelfTestRecord);
 
     private static async Task<SelfTestRecord> TestAsync(VmmCandidate candidate, EngineOptions options, ILogger logger)
     {
         var facts = candidate.Facts;
-        var key = SHA256.HashData([.. SHA256.HashData(await File.ReadAllBytesAsync(facts.Binary)), .. Encoding.UTF8.GetBytes($"{facts.Fingerprint} {facts.Method} {Environment.OSVersion.Version}")]);
-        var directory = Directory.CreateDirectory(Path.Combine(options.CacheDirectory, "self-tests")).FullName;
-        var path = Path.Combine(directory, Convert.ToHexStringLower(key)[..16] + ".json");
-        if (Journal.TryRead(path, EngineJson.Default.SelfTestRecord) is { Passed: true } known)
+        if (Recall(candidate, options) is { Passed: true } known)
             return known;
         logger.LogInformation("{Name} {Version} is new here: testing whether it forks safely, for some seconds", facts.Name, facts.Version);
         var results = new List<SelfTestResult>();
@@ -50,8 +51,18 @@ internal static class VmmApproval
             results.Add(result);
         }, CancellationToken.None);
         var record = new SelfTestRecord($"{facts.Name} {facts.Version} ({facts.Accelerator})", passed, DateTimeOffset.UtcNow, results);
+        var path = PathOf(candidate, options);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         Journal.Write(path, record, EngineJson.Default.SelfTestRecord);
         return record;
+    }
+
+    private static string PathOf(VmmCandidate candidate, EngineOptions options)
+    {
+        var facts = candidate.Facts;
+        using var binary = File.OpenRead(facts.Binary);
+        var key = SHA256.HashData([.. SHA256.HashData(binary), .. Encoding.UTF8.GetBytes($"{facts.Fingerprint} {facts.Method} {Environment.OSVersion.Version}")]);
+        return Path.Combine(options.CacheDirectory, "self-tests", Convert.ToHexStringLower(key)[..16] + ".json");
     }
 
     /// <summary>Directories for a self-test below those of an engine.</summary>
@@ -64,4 +75,9 @@ internal static class VmmApproval
 /// <param name="Passed">Whether all checks did.</param>
 /// <param name="At">When.</param>
 /// <param name="Results">Of each check.</param>
-internal sealed record SelfTestRecord(string Vmm, bool Passed, DateTimeOffset At, IReadOnlyList<SelfTestResult> Results);
+internal sealed record SelfTestRecord(string Vmm, bool Passed, DateTimeOffset At, IReadOnlyList<SelfTestResult> Results)
+{
+    /// <summary>The first check that did not pass.</summary>
+    [JsonIgnore]
+    public SelfTestResult? Failure => Results.FirstOrDefault(result => !result.Passed);
+}

@@ -64,6 +64,12 @@ internal static class SysEpoll
     public const uint EPOLLIN = 1, EPOLLONESHOT = 1u << 30;
 }
 
+/// <summary>sched.h</summary>
+internal static class Sched
+{
+    public const int CLONE_NEWNET = 0x40000000;
+}
+
 /// <summary>sys/wait.h</summary>
 internal static class SysWait
 {
@@ -85,5 +91,5 @@ internal static class SysSyscall
 /// <summary>sys/stat.h</summary>
 internal static class SysStat
 {
-    public const uint S_IRUSR = 0x100, S_IWUSR = 0x80;
+    public const uint S_IRUSR = 0x100, S_IWUSR = 0x80, S_IRGRP = 0x20, S_IWGRP = 0x10, S_IROTH = 4, S_IWOTH = 2;
 }

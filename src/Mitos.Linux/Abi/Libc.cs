@@ -23,6 +23,9 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "chown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Chown(string path, uint user, uint group);
 
+    [LibraryImport(C, EntryPoint = "stat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Stat(string path, FileStatus* status);
+
     [LibraryImport(C, EntryPoint = "read", SetLastError = true)]
     public static partial nint Read(int fd, void* buffer, nuint count);
 
@@ -104,6 +107,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport(C, EntryPoint = "flock", SetLastError = true)]
     public static partial int Flock(int fd, int operation);
+
+    [LibraryImport(C, EntryPoint = "unshare", SetLastError = true)]
+    public static partial int Unshare(int flags);
 
     [LibraryImport("libmitosnative", EntryPoint = "mitos_spawn")]
     public static partial int MitosSpawn(void* request, int* pidfd, int* step);

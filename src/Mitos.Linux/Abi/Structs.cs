@@ -84,3 +84,25 @@ internal struct ScanArgument
 {
     public ulong Size, Flags, Start, End, WalkEnd, Vector, VectorLength, MaxPages, CategoryInverted, CategoryMask, CategoryAnyOf, ReturnMask;
 }
+
+/// <summary>struct stat</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct FileStatus
+{
+    public ulong Device, Inode, Links;
+    public uint Mode, UserId, GroupId, Padding;
+    public ulong DeviceNumber;
+    public long Size, BlockSize, Blocks;
+    public Time Accessed, Modified, Changed;
+    public Reserve Reserved;
+
+    public struct Time
+    {
+        public long Seconds, Nanoseconds;
+    }
+
+    public struct Reserve
+    {
+        public long First, Second, Third;
+    }
+}

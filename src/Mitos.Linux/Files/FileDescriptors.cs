@@ -18,6 +18,9 @@ public static class FileDescriptors
     /// <summary>A directory, to be entered by whoever gets the descriptor, though not allowed the way to it.</summary>
     public static SafeFileHandle OpenDirectory(string path) => Open(path, O_RDONLY | O_NOFOLLOW | O_DIRECTORY);
 
+    // A link, though of the kernel's own kind.
+    internal static SafeFileHandle OpenNamespace(string path) => Open(path, O_RDONLY);
+
     /// <summary>A second descriptor of an open file that can only write.</summary>
     public static SafeFileHandle ReopenWriteOnly(SafeFileHandle file) => Open($"/proc/self/fd/{(int)file.DangerousGetHandle()}", O_WRONLY);
 

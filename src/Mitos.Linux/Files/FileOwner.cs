@@ -1,17 +1,11 @@
-using System.Globalization;
 using Mitos.Linux.Abi;
+using static Mitos.Linux.Abi.SysStat;
 
 namespace Mitos.Linux.Files;
 
 /// <summary>Who may use a file.</summary>
-public static class FileOwner
+public static unsafe class FileOwner
 {
-    private const string Kvm = "/dev/kvm";
-
-    /// <summary>Whether a user that is not root can have /dev/kvm: its group, or everybody, may read and write it.</summary>
-    public static bool IsKvmShared() =>
-        File.Exists(Kvm) && (KvmAllows(UnixFileMode.OtherRead | UnixFileMode.OtherWrite) || (KvmAllows(UnixFileMode.GroupRead | UnixFileMode.GroupWrite) && KvmGroup() is not null));
-
     /// <summary>Gives a file to a user and the group of that number.</summary>
     /// <exception cref="LinuxException">ENOENT, EPERM.</exception>
     public static void Set(string path, int userId)
@@ -20,14 +14,29 @@ public static class FileOwner
             throw LinuxException.FromLastError("chown", path);
     }
 
-    /// <summary>The group <c>kvm</c>, for a process that is to use /dev/kvm; null when anybody may, or there is no such group.</summary>
-    public static int? KvmGroup()
+    /// <summary>Who can read and write a file; <see cref="FileAccessBy.None"/> when it is not there.</summary>
+    public static FileAccessBy ReadAccess(string path)
     {
-        if (!File.Exists(Kvm) || KvmAllows(UnixFileMode.OtherRead | UnixFileMode.OtherWrite) || !File.Exists("/etc/group"))
-            return null;
-        var line = File.ReadLines("/etc/group").FirstOrDefault(line => line.StartsWith("kvm:", StringComparison.Ordinal));
-        return line?.Split(':') is [_, _, var id, ..] && int.TryParse(id, CultureInfo.InvariantCulture, out var group) ? group : null;
+        FileStatus status;
+        if (Libc.Stat(path, &status) != 0)
+            return FileAccessBy.None;
+        return Has(status.Mode, S_IROTH | S_IWOTH) ? FileAccessBy.Everybody
+            : Has(status.Mode, S_IRGRP | S_IWGRP) && status.GroupId != 0 ? new FileAccessBy((int)status.GroupId)
+            : FileAccessBy.RootAlone;
     }
 
-    private static bool KvmAllows(UnixFileMode mode) => (File.GetUnixFileMode(Kvm) & mode) == mode;
+    private static bool Has(uint mode, uint bits) => (mode & bits) == bits;
+}
+
+/// <summary>Who can read and write a file, beside its owner.</summary>
+/// <param name="Group">The number of its group; negative: see the constants.</param>
+public readonly record struct FileAccessBy(int Group)
+{
+    public static readonly FileAccessBy None = new(-3), RootAlone = new(-2), Everybody = new(-1);
+
+    /// <summary>Whether a user that is not root can have it, by its group if need be.</summary>
+    public bool IsShared => Group >= 0 || this == Everybody;
+
+    /// <summary>The groups that a process needs for it.</summary>
+    public IReadOnlyList<int> Groups => Group >= 0 ? [Group] : [];
 }

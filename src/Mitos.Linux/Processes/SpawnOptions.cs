@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Mitos.Linux.Processes;
 
 /// <summary>How a process is started.</summary>
@@ -32,6 +34,12 @@ public sealed record SpawnOptions
 
     /// <summary>No transparent huge pages: its memory then counts in 4 KiB pages. Default false.</summary>
     public bool NoHugePages { get; init; }
+
+    /// <summary>No core file when it crashes: what it has in memory is somebody's secret. Default false.</summary>
+    public bool NoCoreDump { get; init; }
+
+    /// <summary>The network namespace that it enters; null: ours. Kept open until it has started. See <see cref="NetworkNamespace"/>.</summary>
+    public SafeFileHandle? Network { get; init; }
 
     /// <summary>Most open files; 0: as we have.</summary>
     public int MaxOpenFiles { get; init; }

@@ -29,6 +29,7 @@ enum {
     MITOS_SET_IDENTITY = 8,    // setgroups, setresgid, setresuid from the fields below
     MITOS_NO_NEW_PRIVILEGES = 16,
     MITOS_NO_HUGE_PAGES = 32,  // PR_SET_THP_DISABLE, inherited over exec: private memory then counts in 4 KiB pages
+    MITOS_NO_CORE = 64,        // RLIMIT_CORE of 0: what it has in memory is somebody's secret
 };
 
 struct mitos_spawn_request {
@@ -46,10 +47,11 @@ struct mitos_spawn_request {
     uint32_t uid;
     uint32_t gid;
     uint32_t flags;
+    int32_t network;           // descriptor of a network namespace that it enters, 0: inherit
 };
 
 // Which step failed; mirrored in managed code for the message.
-enum step { STEP_NONE, STEP_CLONE, STEP_SESSION, STEP_CGROUP, STEP_DESCRIPTORS, STEP_TERMINAL, STEP_LIMITS, STEP_IDENTITY, STEP_CWD, STEP_EXEC };
+enum step { STEP_NONE, STEP_CLONE, STEP_SESSION, STEP_CGROUP, STEP_DESCRIPTORS, STEP_TERMINAL, STEP_LIMITS, STEP_IDENTITY, STEP_CWD, STEP_EXEC, STEP_NETWORK };
 
 struct shared {
     const struct mitos_spawn_request *request;
@@ -88,11 +90,16 @@ static int child(void *argument)
     if ((r->flags & MITOS_NEW_GROUP) && setpgid(0, 0) < 0) fail(s, STEP_SESSION);
     for (int i = 0; i < r->cgroup_count; i++)
         if (write(r->cgroups[i], "0", 1) != 1) fail(s, STEP_CGROUP);
+    if (r->network && setns(r->network, CLONE_NEWNET) < 0) fail(s, STEP_NETWORK);
     if (arrange(r) < 0) fail(s, STEP_DESCRIPTORS);
     if ((r->flags & MITOS_CONTROLLING_TTY) && ioctl(0, TIOCSCTTY, 0) < 0) fail(s, STEP_TERMINAL);
     if (r->nofile) {
         struct rlimit limit = { r->nofile, r->nofile };
         if (setrlimit(RLIMIT_NOFILE, &limit) < 0) fail(s, STEP_LIMITS);
+    }
+    if (r->flags & MITOS_NO_CORE) {
+        struct rlimit none = { 0, 0 };
+        if (setrlimit(RLIMIT_CORE, &none) < 0) fail(s, STEP_LIMITS);
     }
     if (r->flags & MITOS_SET_IDENTITY) {
         // Raw calls: glibc's wrappers would broadcast the change to every thread of the parent, whose memory this is.

@@ -47,6 +47,23 @@ public sealed class ApprovalTests : IDisposable
         Assert.Equal("StateOnly", (await ChooseAsync()).Facts.Method);
     }
 
+    [Fact(Timeout = FakeRig.LimitMs)]
+    public async Task Where_one_does_not_pass_the_next_is_used_and_the_checks_of_the_host_say_so()
+    {
+        _fake.SetPlan(new FakePlan { DamagesState = true });
+        var choice = new VmmChoice([.. VmmProbe.Firecracker(_fake.Binary), .. VmmProbe.Qemu("tcg", KvmAccess.Read())], "a test");
+        Assert.Contains("not yet run", Check("self-test").Finding, StringComparison.Ordinal);
+        Assert.Contains("firecracker 1.16.1", Check("VMM").Finding, StringComparison.Ordinal);
+        Assert.Equal("qemu", (await VmmApproval.ChooseAsync(choice, _options, NullLogger.Instance)).Facts.Name);
+        Assert.Contains("qemu", Check("VMM").Finding, StringComparison.Ordinal);
+        var test = Check("self-test");
+        Assert.Equal(CheckStatus.Degraded, test.Status);
+        Assert.Contains("firecracker 1.16.1 (kvm) did not pass", test.Finding, StringComparison.Ordinal);
+        Assert.Contains("doctor --self-test", test.Remedy, StringComparison.Ordinal);
+
+        HostCheck Check(string name) => HostProbe.Run(_options, _ => choice).Checks.Single(check => check.Name == name);
+    }
+
     public void Dispose()
     {
         _fake.Dispose();

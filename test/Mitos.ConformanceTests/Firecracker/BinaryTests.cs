@@ -45,7 +45,7 @@ public sealed class BinaryTests : IDisposable
 
     [Theory]
     [InlineData("Firecracker v1.13.0", "1.13.0")]
-    [InlineData("Firecracker v1.17.0-dev", "1.17.0")]
+    [InlineData("Firecracker v1.17.0-dev", "1.17.0-dev")]
     public void One_that_is_driven(string words, string version)
     {
         Say(words);

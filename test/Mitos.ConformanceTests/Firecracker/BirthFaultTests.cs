@@ -74,13 +74,14 @@ public sealed class BirthFaultTests(SharedRig shared) : IClassFixture<SharedRig>
     }
 
     [Fact(Timeout = FakeRig.LimitMs)]
-    public async Task A_state_of_another_release_is_refused_with_its_words()
+    public async Task A_binary_that_was_replaced_since_it_was_tested_is_not_used()
     {
         var rig = shared.Rig;
         var before = Holdings.Of(rig.Options);
         rig.Fake.SetPlan(new FakePlan { Version = "1.13.1" });
         var error = await Assert.ThrowsAsync<VmmException>(() => rig.Rig.StartMachineAsync(FakeRig.Token));
-        Assert.Contains("version", error.Message, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("of version 1.13.1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("was 1.16.1 when it was tested", error.Message, StringComparison.Ordinal);
         rig.Behave();
         Assert.Equal(before, Holdings.Of(rig.Options));
     }

@@ -21,8 +21,8 @@ internal sealed class FakeRig : IAsyncDisposable
 
     public ProbeRig Rig { get; }
 
-    /// <summary>Of a test, in ms: a guest that is not there any more answers nothing.</summary>
-    public const int LimitMs = 180_000;
+    /// <summary>Of a test, in ms: a guest that is not there any more answers nothing. Generous, for hosts that do much else.</summary>
+    public const int LimitMs = 600_000;
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 

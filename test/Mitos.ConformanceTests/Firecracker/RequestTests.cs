@@ -8,7 +8,7 @@ namespace Mitos.ConformanceTests.Firecracker;
 /// <summary>What the driver asks of each release: requests that it has (the fake refuses all others), in the order of docs/vmm-firecracker.md.</summary>
 public sealed class RequestTests
 {
-    private const string Paused = """PATCH /vm {"state":"Paused"} 204""", Resumed = """PATCH /vm {"state":"Resumed"} 204""",
+    private const string Version = "GET /version  200", Paused = """PATCH /vm {"state":"Paused"} 204""", Resumed = """PATCH /vm {"state":"Resumed"} 204""",
         SaveAll = """PUT /snapshot/create {"snapshot_type":"Full","snapshot_path":"/proc/self/fd/4","mem_file_path":"/proc/self/fd/3"} 204""",
         SaveState = """PUT /snapshot/create {"snapshot_type":"Full","snapshot_path":"/proc/self/fd/4","mem_file_path":"/dev/null/none"} 400""",
         SaveDiff = """PUT /snapshot/create {"snapshot_type":"Diff","snapshot_path":"/proc/self/fd/4","mem_file_path":"/proc/self/fd/6"} 204""";
@@ -56,9 +56,9 @@ public sealed class RequestTests
         var machines = log.Select(request => request.Machine).Distinct().ToList();
         var capturing = save == FirecrackerSave.StateOnly ? SaveState : SaveDiff;
         Assert.Equal([machines[0], source.Machine.Spec.Id, child.Machine.Spec.Id], machines);
-        Assert.Equal([.. Boots, Paused, SaveAll], Of(machines[0]));
-        Assert.Equal([Load(save), Resumed, Paused, capturing, Resumed], Of(source.Machine.Spec.Id));
-        Assert.Equal([Load(save), Resumed, Paused, capturing, Resumed], Of(child.Machine.Spec.Id));
+        Assert.Equal([Version, .. Boots, Paused, SaveAll], Of(machines[0]));
+        Assert.Equal([Version, Load(save), Resumed, Paused, capturing, Resumed], Of(source.Machine.Spec.Id));
+        Assert.Equal([Version, Load(save), Resumed, Paused, capturing, Resumed], Of(child.Machine.Spec.Id));
 
         List<string> Of(string id) => log.Where(request => request.Machine == id).Select(Describe).ToList();
     }

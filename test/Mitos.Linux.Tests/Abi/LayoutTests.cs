@@ -14,11 +14,13 @@ public sealed class LayoutTests
         [typeof(PollEntry)] = ("struct pollfd", ["fd", "events", "revents"]),
         [typeof(EpollEvent)] = ("struct epoll_event", ["events", "data"]),
         [typeof(UnixAddress)] = ("struct sockaddr_un", ["sun_family", "sun_path"]),
+        [typeof(FileStatus)] = ("struct stat", ["st_dev", "st_ino", "st_nlink", "st_mode", "st_uid", "st_gid", "__pad0", "st_rdev", "st_size", "st_blksize", "st_blocks",
+            "st_atim", "st_mtim", "st_ctim", "__glibc_reserved"]),
         [typeof(PageRegion)] = ("struct page_region", ["start", "end", "categories"]),
         [typeof(ScanArgument)] = ("struct pm_scan_arg",
             ["size", "flags", "start", "end", "walk_end", "vec", "vec_len", "max_pages", "category_inverted", "category_mask", "category_anyof_mask", "return_mask"]),
         [typeof(SpawnRequest)] = ("struct mitos_spawn_request",
-            ["paths", "argv", "envp", "cwd", "fds", "cgroups", "groups", "nofile", "fd_count", "cgroup_count", "group_count", "uid", "gid", "flags"]),
+            ["paths", "argv", "envp", "cwd", "fds", "cgroups", "groups", "nofile", "fd_count", "cgroup_count", "group_count", "uid", "gid", "flags", "network"]),
     };
 
     public static TheoryData<string> Structs => new(Layouts.Keys.Select(type => type.Name));
@@ -61,8 +63,8 @@ public sealed class LayoutTests
     [Fact]
     public void The_flags_and_the_steps_of_the_spawn_shim_are_the_managed_ones()
     {
-        string[] flags = ["MITOS_NEW_SESSION", "MITOS_SET_IDENTITY", "MITOS_NO_NEW_PRIVILEGES", "MITOS_NO_HUGE_PAGES"];
-        string[] steps = ["NONE", "CLONE", "SESSION", "CGROUP", "DESCRIPTORS", "TERMINAL", "LIMITS", "IDENTITY", "CWD", "EXEC"];
+        string[] flags = ["MITOS_NEW_SESSION", "MITOS_SET_IDENTITY", "MITOS_NO_NEW_PRIVILEGES", "MITOS_NO_HUGE_PAGES", "MITOS_NO_CORE"];
+        string[] steps = ["NONE", "CLONE", "SESSION", "CGROUP", "DESCRIPTORS", "TERMINAL", "LIMITS", "IDENTITY", "CWD", "EXEC", "NETWORK"];
         var values = Headers.Evaluate([.. flags, .. steps.Select(step => "STEP_" + step)], Shim.Source);
         Assert.Equal(Enum.GetValues<SpawnFlags>().Select(flag => (long)flag), flags.Select(flag => values[flag]));
         Assert.Equal(Enumerable.Range(0, Spawner.Steps.Count).Select(step => (long)step), steps.Select(step => values["STEP_" + step]));

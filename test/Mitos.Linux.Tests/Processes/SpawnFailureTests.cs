@@ -13,6 +13,13 @@ public sealed class SpawnFailureTests
     public void A_path_through_a_file() => Fails("execve", Errno.ENOENT, options => options with { Path = "/bin/cat/cat" }, "/bin/cat/cat");
 
     [Fact]
+    public void A_network_that_is_none()
+    {
+        using var file = Mitos.Linux.Memory.MemoryFile.Create("no network", 4096);
+        Fails("setns", 22 /* EINVAL */, options => options with { Network = file.Handle }, "/bin/cat");
+    }
+
+    [Fact]
     public void A_directory() => Fails("execve", 13 /* EACCES */, options => options with { Path = "/tmp" }, "/tmp");
 
     [Fact]

@@ -97,6 +97,30 @@ public sealed class SpawnerTests
     }
 
     [Fact]
+    public void In_the_empty_network_it_has_no_interface_but_a_loopback_that_is_down()
+    {
+        Needs.Root("only root makes network namespaces");
+        var network = Spawned.Run(options => options with { Path = "/bin/sh", Arguments = ["sh", "-c", "cat /proc/self/net/dev /proc/self/net/route /proc/self/net/fib_trie; readlink /proc/self/ns/net"], Network = NetworkNamespace.Empty });
+        Assert.Equal(["lo"], network.Split('\n').Where(line => line.Contains(':') && !line.Contains('[')).Select(line => line.Split(':')[0].Trim()));
+        Assert.DoesNotContain("127.0.0.1", network, StringComparison.Ordinal);
+        using var one = new Spawned(options => options with { Network = NetworkNamespace.Empty });
+        using var other = new Spawned(options => options with { Network = NetworkNamespace.Empty, UserId = 2_000_012_345 });
+        using var plain = new Spawned();
+        Assert.Equal(Namespace(one.Process.Id), Namespace(other.Process.Id));
+        Assert.Equal(Namespace(Environment.ProcessId), Namespace(plain.Process.Id));
+        Assert.NotEqual(Namespace(one.Process.Id), Namespace(plain.Process.Id));
+
+        static string Namespace(int pid) => new FileInfo($"/proc/{pid}/ns/net").LinkTarget!;
+    }
+
+    [Fact]
+    public void It_leaves_no_core_when_it_is_not_to()
+    {
+        using var cat = new Spawned(options => options with { NoCoreDump = true });
+        Assert.Matches(@"Max core file size\s+0\s+0\s", cat.Read("limits"));
+    }
+
+    [Fact]
     public void Another_user_is_all_of_its_users_and_groups_and_gets_no_privileges_back()
     {
         Needs.Root("only root starts processes of other users");

@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
+using Mitos.Engine.Hosts;
 using Mitos.Engine.Templates;
 using Mitos.Linux;
 using Mitos.Linux.Files;
@@ -165,11 +166,14 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
                 Directory = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptors.Count - 1}"),
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
-                Groups = FileOwner.KvmGroup() is { } kvm ? [kvm] : [],
+                Groups = KvmAccess.Groups,
                 NoHugePages = true,
+                NoCoreDump = true,
+                Network = NetworkNamespace.Empty,
                 MaxOpenFiles = 1024,
             });
             api = new FirecrackerApi(ApiOf(spec), spec.Id, process, () => LastWords(spec), Deadline.In(StartLimit));
+            CheckVersion(spec, api);
             return new FirecrackerMachine(spec, version, process, api, state, scratch, layers);
         }
         catch (Exception e)
@@ -193,6 +197,14 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             open.Add(handle);
             return (int)handle.DangerousGetHandle();
         }
+    }
+
+    // The binary may have been replaced since it was tested.
+    private void CheckVersion(VmmSpec spec, FirecrackerApi api)
+    {
+        var answer = api.Call(FirecrackerRequests.Version, Deadline.In(StartLimit));
+        if (HttpAnswer.FieldOf(answer, "firecracker_version") is var found && found != Facts.Version)
+            throw new VmmException($"Firecracker {spec.Id} is of version {found ?? answer}, and {Facts.Binary} was {Facts.Version} when it was tested. Start the daemon anew, so that it tests this one: `mitos down`, `mitos up`.");
     }
 
     private static string LastWords(VmmSpec spec) => (TailOf(MessagesOf(spec)) + TailOf(ConsoleOf(spec))).Trim();

@@ -181,7 +181,7 @@ internal sealed class FirecrackerMachine : IVmm
 
     public void RemoveNetwork(Deadline deadline)
     {
-        // it never had one: see VmmFacts.HasUserModeNetwork
+        // it never had one
     }
 
     /// <summary>Asks Firecracker for a stream to the agent's vsock port (docs/vsock.md of Firecracker).</summary>

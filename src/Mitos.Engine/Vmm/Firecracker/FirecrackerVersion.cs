@@ -14,6 +14,9 @@ public readonly record struct FirecrackerVersion(int Major, int Minor, int Patch
     /// <summary>The oldest that it drives.</summary>
     public static readonly FirecrackerVersion Oldest = new(1, 13, 0);
 
+    /// <summary>What follows the numbers: <c>-dev</c> of a build between releases, whose snapshots are no release's.</summary>
+    public string Suffix { get; init; } = "";
+
     /// <summary>After a resume that follows no save, vsock holds back what comes from the host, for ever (their issue 6100).</summary>
     public bool NeedsSaveBeforeResume => this >= new FirecrackerVersion(1, 16, 0) && this <= new FirecrackerVersion(1, 16, 1);
 
@@ -36,7 +39,7 @@ public readonly record struct FirecrackerVersion(int Major, int Minor, int Patch
             if (!int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i]))
                 return false;
         }
-        version = new FirecrackerVersion(numbers[0], numbers[1], numbers[2]);
+        version = new FirecrackerVersion(numbers[0], numbers[1], numbers[2]) { Suffix = text[end..].Split(' ', 2)[0].Trim() };
         return true;
     }
 
@@ -62,5 +65,5 @@ public readonly record struct FirecrackerVersion(int Major, int Minor, int Patch
 
     public static bool operator >=(FirecrackerVersion left, FirecrackerVersion right) => left.CompareTo(right) >= 0;
 
-    public override string ToString() => $"{Major}.{Minor}.{Patch}";
+    public override string ToString() => $"{Major}.{Minor}.{Patch}{Suffix}";
 }

@@ -10,6 +10,8 @@ internal static class HostCpu
 
     public static string Model() => Field("model name") ?? "unknown";
 
+    public static string Microcode() => Field("microcode") ?? "unknown";
+
     /// <summary>Whether the processor offers virtualisation (vmx or svm) to this kernel.</summary>
     public static bool HasVirtualization() => (Field("flags") ?? "").Split(' ').Any(flag => flag is "vmx" or "svm");
 

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
+using Mitos.Engine.Hosts;
 using Mitos.Linux;
 using Mitos.Linux.Files;
 using Mitos.Linux.Processes;
@@ -44,10 +45,13 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 Descriptors = descriptors,
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
-                Groups = Facts.Accelerator == "kvm" && FileOwner.KvmGroup() is { } kvm ? [kvm] : [],
+                Groups = Facts.Accelerator == "kvm" ? KvmAccess.Groups : [],
                 // one heap for all threads: each further one is private memory of every fork
                 Environment = new Dictionary<string, string> { ["MALLOC_ARENA_MAX"] = "1" },
                 NoHugePages = true,
+                NoCoreDump = true,
+                // its user-mode stack is the host's programs'
+                Network = spec.UserModeNetwork ? null : NetworkNamespace.Empty,
                 MaxOpenFiles = 1024,
             });
             // From here on only QEMU has the listening socket: if it ends now, the connection ends too.
