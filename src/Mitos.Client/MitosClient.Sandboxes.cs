@@ -26,12 +26,13 @@ public sealed partial class MitosClient
     /// <param name="cancellationToken">Ends the waiting, not the removal.</param>
     public Task RemoveAsync(string id, CancellationToken cancellationToken = default) => _transport.DoAsync(HttpMethod.Delete, Path(id), null, cancellationToken);
 
-    /// <summary>Pauses a sandbox to disk: its machine ends and costs no memory, and it survives a restart of the host. One that is paused stays so.</summary>
+    /// <summary>Pauses a sandbox to disk: its machine ends and costs no memory, and it survives a restart of the host. One that is paused stays as it is.</summary>
     /// <param name="id">The sandbox.</param>
+    /// <param name="memory">Whether its memory is kept. Without it only its files are, and it boots anew when it is resumed, which takes seconds.</param>
     /// <param name="cancellationToken">Ends the waiting, not the pause.</param>
     /// <returns>The sandbox, with <see cref="SandboxBody.SavedBytes"/>.</returns>
-    public Task<SandboxBody> PauseAsync(string id, CancellationToken cancellationToken = default) =>
-        _transport.PostAsync(Path(id, "pause"), ContractsJson.Default.SandboxBody, cancellationToken);
+    public Task<SandboxBody> PauseAsync(string id, bool memory = true, CancellationToken cancellationToken = default) =>
+        _transport.PostAsync(Path(id, "pause"), new PauseRequest { Memory = memory }, ContractsJson.Default.PauseRequest, ContractsJson.Default.SandboxBody, cancellationToken);
 
     /// <summary>Lets a paused sandbox go on where it was, and returns when it can be used. One that runs is left alone, but for its end.</summary>
     /// <param name="id">The sandbox.</param>

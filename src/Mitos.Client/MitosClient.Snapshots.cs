@@ -23,6 +23,13 @@ public sealed partial class MitosClient
     public Task<SnapshotBody> GetSnapshotAsync(string snapshot, CancellationToken cancellationToken = default) =>
         _transport.GetAsync(Snapshot(snapshot), ContractsJson.Default.SnapshotBody, cancellationToken);
 
+    /// <summary>Makes sandboxes of a snapshot, as if its sandbox had been forked when it was taken. Look at each child: it is a sandbox or an error.</summary>
+    /// <param name="snapshot">Id, name, or the beginning of an id.</param>
+    /// <param name="request">How many, and with what.</param>
+    /// <param name="cancellationToken">Ends the waiting, not the fork.</param>
+    public Task<ForkBody> ForkSnapshotAsync(string snapshot, ForkRequest request, CancellationToken cancellationToken = default) =>
+        _transport.PostAsync(Snapshot(snapshot, "/fork"), request, ContractsJson.Default.ForkRequest, ContractsJson.Default.ForkBody, cancellationToken);
+
     /// <summary>Removes a snapshot. Sandboxes that were made of it are not touched.</summary>
     /// <param name="snapshot">Id, name, or the beginning of an id.</param>
     /// <param name="cancellationToken">Ends the waiting, not the removal.</param>

@@ -38,9 +38,6 @@ internal sealed class Transport : IDisposable
         return await ReadAsync(response, type, cancellationToken);
     }
 
-    /// <summary>A POST without a body.</summary>
-    public Task<T> PostAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, path, type, cancellationToken);
-
     /// <summary>A DELETE that is answered by what is left.</summary>
     public Task<T> DeleteAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Delete, path, type, cancellationToken);
 

@@ -6,6 +6,7 @@ namespace Mitos.Contracts;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(CreateSandboxRequest))]
 [JsonSerializable(typeof(ForkRequest))]
+[JsonSerializable(typeof(PauseRequest))]
 [JsonSerializable(typeof(ResumeRequest))]
 [JsonSerializable(typeof(TimeoutRequest))]
 [JsonSerializable(typeof(SnapshotBody))]

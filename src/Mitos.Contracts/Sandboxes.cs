@@ -63,6 +63,13 @@ public sealed record TimeoutRequest
     public string? OnTimeout { get; init; }
 }
 
+/// <summary>Asks for a pause. All may be left out.</summary>
+public sealed record PauseRequest
+{
+    /// <summary>Whether its memory is kept. Without it only its files are, and it boots anew when it is resumed, which takes seconds. Default true.</summary>
+    public bool? Memory { get; init; }
+}
+
 /// <summary>Asks that a paused sandbox goes on. All may be left out.</summary>
 public sealed record ResumeRequest
 {
@@ -76,7 +83,7 @@ public sealed record ResumeRequest
 /// <summary>A sandbox as it is now.</summary>
 public sealed record SandboxBody
 {
-    /// <summary>16 letters and digits.</summary>
+    /// <summary><c>i</c> and 20 letters and digits.</summary>
     public required string Id { get; init; }
 
     /// <summary>Missing when it has none.</summary>
@@ -114,6 +121,9 @@ public sealed record SandboxBody
 
     /// <summary>Bytes on disk that its memory is kept in; missing unless it is paused.</summary>
     public long? SavedBytes { get; init; }
+
+    /// <summary>True for one that was paused without its memory, and boots anew when it is resumed; else missing.</summary>
+    public bool? FilesOnly { get; init; }
 
     /// <summary>When its time is over; missing when it lives until it is removed. A paused one outlives it.</summary>
     public DateTimeOffset? EndsAt { get; init; }

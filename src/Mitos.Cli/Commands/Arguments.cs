@@ -10,12 +10,10 @@ internal static class Arguments
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    public static Argument<string> Sandbox()
-    {
-        var id = new Argument<string>("ID") { Description = "Id, name, or the beginning of an id", HelpName = "ID" };
-        id.CompletionSources.Add(_ => Sandboxes());
-        return id;
-    }
+    public static Argument<string> Sandbox() => new Argument<string>("ID") { Description = "Id, name, or the beginning of an id", HelpName = "ID" }.Completes(() => Sandboxes());
+
+    public static Argument<string?> OptionalSandbox() =>
+        new Argument<string?>("ID") { Description = "Id, name, or the beginning of an id", HelpName = "ID", Arity = ArgumentArity.ZeroOrOne }.Completes(() => Sandboxes());
 
     /// <param name="state">Only those in this state complete it; null: all.</param>
     /// <param name="arity">How many; null: any number.</param>

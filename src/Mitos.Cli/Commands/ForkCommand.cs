@@ -9,21 +9,31 @@ internal static class ForkCommand
 {
     public static Command Make()
     {
-        var id = Arguments.Sandbox();
+        var id = Arguments.OptionalSandbox();
+        var snapshot = Arguments.Snapshot("Snapshot to fork instead of a sandbox");
         var count = new Option<int>("--count", "-c") { Description = "Number of children, 1 to 100", DefaultValueFactory = _ => 1 };
         var env = new Option<string[]>("--env", "-e") { Description = "NAME=VALUE for new processes in the children; may be repeated" };
         var timeout = new TimeoutOptions("as long as the source");
-        return timeout.AddTo(new Command("fork", "Fork a sandbox: one that runs goes on, one that is paused stays so\n  mitos fork dev --count 8") { id, count, env }).Runs(async (client, result, json, cancellationToken) =>
+        var command = timeout.AddTo(new Command("fork", "Fork a sandbox: one that runs goes on, one that is paused stays so\n  mitos fork dev --count 8\n  mitos fork --snapshot golden --count 8") { id, snapshot, count, env });
+        command.Validators.Add(result =>
         {
-            var (source, children) = (result.GetRequiredValue(id), result.GetValue(count));
-            var fork = await Waiting.ShowAsync($"forking {source} into {children}",
-                client.ForkAsync(source, new ForkRequest
-                {
-                    Count = children,
-                    Env = CommandRunner.Pairs(result.GetValue(env)),
-                    TimeoutSeconds = timeout.Seconds(result),
-                    OnTimeout = timeout.OnTimeout(result),
-                }, cancellationToken));
+            if (result.GetValue(id) is null == result.GetValue(snapshot) is null)
+                result.AddError("Give the ID of a sandbox to fork, or --snapshot.");
+        });
+        return command.Runs(async (client, result, json, cancellationToken) =>
+        {
+            var request = new ForkRequest
+            {
+                Count = result.GetValue(count),
+                Env = CommandRunner.Pairs(result.GetValue(env)),
+                TimeoutSeconds = timeout.Seconds(result),
+                OnTimeout = timeout.OnTimeout(result),
+            };
+            var kept = result.GetValue(snapshot);
+            var (source, forking) = kept is null
+                ? (result.GetValue(id)!, client.ForkAsync(result.GetValue(id)!, request, cancellationToken))
+                : ($"snapshot {kept}", client.ForkSnapshotAsync(kept, request, cancellationToken));
+            var fork = await Waiting.ShowAsync($"forking {source} into {request.Count}", forking);
             var ready = fork.Children.Count(child => child.Error is null);
             if (json)
             {
@@ -35,7 +45,7 @@ internal static class ForkCommand
                 {
                     $"{child.Index}", child.Sandbox?.Id ?? "-", Output.Ms(child.ReadyUs), child.Error is { } error ? $"{error.Message} {error.Remedy}" : "-",
                 }));
-                Output.Note($"{(fork.Timings.PauseUs == 0 ? "source is paused" : $"source paused {Output.Ms(fork.Timings.PauseUs)} ms")}; delta {Output.MiB(fork.Timings.DeltaBytes)} MiB; {ready} of {fork.Children.Count} ready after {Output.Ms(fork.Timings.TotalUs)} ms");
+                Output.Note($"{(fork.Timings.PauseUs == 0 ? "nothing was paused for it" : $"source paused {Output.Ms(fork.Timings.PauseUs)} ms")}; delta {Output.MiB(fork.Timings.DeltaBytes)} MiB; {ready} of {fork.Children.Count} ready after {Output.Ms(fork.Timings.TotalUs)} ms");
             }
             return ready == fork.Children.Count ? ExitCode.Ok : ExitCode.Partial;
         });

@@ -13,14 +13,15 @@ internal static class PauseCommands
     private static Command Pause()
     {
         var ids = Arguments.SeveralSandboxes("running", ArgumentArity.OneOrMore);
-        return new Command("pause", "Pause sandboxes to disk; they cost no memory, and survive a reboot\n  mitos pause dev") { ids }.Runs(async (client, result, json, cancellationToken) =>
-            await ChangeAsync("pausing", result.GetRequiredValue(ids), client.PauseAsync, json, cancellationToken));
+        var filesOnly = new Option<bool>("--files-only") { Description = "Keep no memory: they boot when they are resumed" };
+        return new Command("pause", "Pause sandboxes to disk; they cost no memory, and survive a reboot\n  mitos pause dev") { ids, filesOnly }.Runs(async (client, result, json, cancellationToken) =>
+            await ChangeAsync("pausing", result.GetRequiredValue(ids), (id, token) => client.PauseAsync(id, !result.GetValue(filesOnly), token), json, cancellationToken));
     }
 
     private static Command Resume()
     {
         var ids = Arguments.SeveralSandboxes("paused", ArgumentArity.OneOrMore);
-        var timeout = new TimeoutOptions("to the end that it has, if that is not over");
+        var timeout = new TimeoutOptions("to the end that it has");
         return timeout.AddTo(new Command("resume", "Let paused sandboxes go on where they were\n  mitos resume dev") { ids }).Runs(async (client, result, json, cancellationToken) =>
         {
             var request = new ResumeRequest { TimeoutSeconds = timeout.Seconds(result), OnTimeout = timeout.OnTimeout(result) };
@@ -41,7 +42,7 @@ internal static class PauseCommands
                 continue;
             Output.Line(sandbox.Id);
             if (sandbox.SavedBytes is { } saved)
-                Output.Note($"{sandbox.Name ?? sandbox.Id}: {Output.MiB(saved)} MiB on disk");
+                Output.Note($"{sandbox.Name ?? sandbox.Id}: {Output.MiB(saved)} MiB on disk{(sandbox.FilesOnly == true ? ", its files only" : "")}");
         }
         return Several.Status(results.Select(one => one.Error).ToList());
     }

@@ -82,7 +82,7 @@ internal static class SandboxCommands
         ["id", sandbox.Id], ["name", sandbox.Name ?? "-"], ["state", sandbox.State + (sandbox.StopReason is { } reason ? $": {reason}" : "")],
         ["template", $"{sandbox.Template} (generation {sandbox.Generation}, {Output.MiB(sandbox.GenerationBytes)} MiB)"],
         ["machine", $"{sandbox.CpuCount} cpu, {sandbox.MemoryMiB} MiB, VMM process {sandbox.VmmPid?.ToString(CultureInfo.InvariantCulture) ?? "-"}"],
-        ["on disk", sandbox.SavedBytes is { } saved ? $"{Output.MiB(saved)} MiB, paused {Time(sandbox.PausedAt!.Value)}" : "-"],
+        ["on disk", sandbox.SavedBytes is { } saved ? $"{Output.MiB(saved)} MiB, paused {Time(sandbox.PausedAt!.Value)}{(sandbox.FilesOnly == true ? ", its files only" : "")}" : "-"],
         ["ends", sandbox.EndsAt is { } end ? $"{Time(end)}: {sandbox.OnTimeout}" : "-"],
         ["created", Time(sandbox.CreatedAt)], ["stopped", sandbox.StoppedAt is { } stopped ? Time(stopped) : "-"],
         ["forked from", sandbox.ForkedFrom ?? "-"], ["lineage", sandbox.Lineage.Count > 0 ? string.Join(" > ", sandbox.Lineage) : "-"],

@@ -11,7 +11,7 @@ internal sealed class TimeoutOptions
     /// <param name="otherwise">How long it lives without the option.</param>
     public TimeoutOptions(string otherwise)
     {
-        _timeout = new("--timeout") { Description = $"How long it lives from now on, such as 10m, 1h30m or 2d (default: {otherwise})", HelpName = "duration" };
+        _timeout = new("--timeout") { Description = $"How long it lives from now on, such as 10m or 1h30m (default: {otherwise})", HelpName = "duration" };
         _onTimeout.AcceptOnlyFromAmong("kill", "pause");
     }
 

@@ -83,10 +83,11 @@ internal static class Daemon
     public static string Program() => File.Exists(Settings.Daemon) ? Settings.Daemon
         : throw new FileNotFoundException($"The daemon {Settings.Daemon} is missing; build it with `./mitos build`, or set MITOS_BIN to the directory of the programs.");
 
-    // A template of an older build is made anew, as long as nobody lives on it.
+    // A template of an older build is made anew, as long as nothing depends on it.
     private static async Task EnsureBaseAsync(MitosClient client, CancellationToken cancellationToken)
     {
-        if ((await client.GetHealthAsync(cancellationToken)).Sandboxes == 0 || (await client.ListTemplatesAsync(cancellationToken)).All(template => template.Name != "base"))
+        var free = (await client.GetHealthAsync(cancellationToken)).Sandboxes == 0 && (await client.ListSnapshotsAsync(null, cancellationToken)).Count == 0;
+        if (free || (await client.ListTemplatesAsync(cancellationToken)).All(template => template.Name != "base"))
             await TemplateBuild.RunAsync(client, new BuildTemplateRequest { Name = "base" }, true, cancellationToken);
     }
 

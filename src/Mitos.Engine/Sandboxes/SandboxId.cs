@@ -4,10 +4,10 @@ using System.Security.Cryptography;
 
 namespace Mitos.Engine.Sandboxes;
 
-/// <summary>The id of a sandbox: 16 lower-case letters and digits, the first a letter. It stays the same for the sandbox's whole life.</summary>
+/// <summary>The id of a sandbox: <c>i</c> and 20 lower-case letters and digits, as clients of E2B's know them. It stays the same for the sandbox's whole life.</summary>
 public readonly record struct SandboxId
 {
-    private const int Length = 16;
+    private const int Length = 21;
     private static readonly SearchValues<char> Alphabet = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789");
     private readonly string _value;
 
@@ -18,7 +18,7 @@ public readonly record struct SandboxId
 
     public static bool TryParse([NotNullWhen(true)] string? text, out SandboxId id)
     {
-        var ok = text is { Length: Length } && char.IsAsciiLetterLower(text[0]) && !text.AsSpan().ContainsAnyExcept(Alphabet);
+        var ok = text is { Length: Length } && text[0] == 'i' && !text.AsSpan().ContainsAnyExcept(Alphabet);
         id = ok ? new SandboxId(text!) : default;
         return ok;
     }

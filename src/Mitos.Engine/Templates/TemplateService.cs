@@ -60,7 +60,7 @@ internal sealed class TemplateService(
         try
         {
             if (CountSandboxes(name) is > 0 and var count)
-                throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {count} sandboxes.", "Remove them first: `mitos ls` shows them.");
+                throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {count} sandboxes and snapshots.", "Remove them first: `mitos ls` and `mitos snapshot ls` show them.");
             if (registry.All.FirstOrDefault(other => other.From == name) is { } child)
                 throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{child.Name}' is built on '{name}'.", $"Remove it first: `mitos template rm {child.Name}`.");
             foreach (var variant in registry.All.Where(other => other.Name == name || other.Name.StartsWith(name + "@", StringComparison.Ordinal)))
@@ -132,7 +132,7 @@ internal sealed class TemplateService(
             return cached;
         }
         if (CountSandboxes(name) is > 0 and var users)
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {users} sandboxes and cannot be replaced.", "Remove them first, or go on with it as it is.");
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {users} sandboxes and snapshots, and cannot be replaced.", "Remove them first, or go on with it as it is.");
         Report("root file system", 2, "making Debian 12 with mmdebstrap; the first time this takes a minute or two");
         var rootfs = await new RootFileSystem(options.CacheDirectory).GetAsync(line => Output("root file system", 2, line), cancellationToken);
         Report("boot", 3, "booting it once");
@@ -160,7 +160,7 @@ internal sealed class TemplateService(
             return cached;
         }
         if (registry.TryGet(spec.Name) is not null && CountSandboxes(spec.Name) is > 0 and var users)
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{spec.Name}' is used by {users} sandboxes and cannot be replaced.", "Remove them first, or build under another name.");
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{spec.Name}' is used by {users} sandboxes and snapshots, and cannot be replaced.", "Remove them first, or build under another name.");
         using var generation = await OpenForBuildAsync(parent, spec, cancellationToken);
         var shell = await Task.Run(() => host.StartShell(generation, network: true), cancellationToken);
         using var capture = Capture.Of(generation, host.Layers);

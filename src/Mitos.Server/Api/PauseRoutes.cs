@@ -15,17 +15,18 @@ internal static class PauseRoutes
         var one = v1.MapGroup("/sandboxes/{id}").WithTags("sandboxes");
         one.MapPost("/pause", PauseAsync).WithName("pauseSandbox").WithSummary("Pauses a sandbox to disk")
             .WithDescription("Its machine ends and costs no memory any more; it survives restarts of the daemon and of the host. One that is paused stays so. The pause runs to its end also when the client goes away.");
-        one.MapPost("/resume", ResumeAsync).WithName("resumeSandbox").WithSummary("Lets a paused sandbox go on where it was").WithDescription("One that runs is left alone, but for its end.");
+        one.MapPost("/resume", ResumeAsync).WithName("resumeSandbox").WithSummary("Lets a paused sandbox go on where it was")
+            .WithDescription("One that was paused without its memory boots. One that runs is left alone, but for its end.");
         one.MapPost("/timeout", SetTimeoutAsync).WithName("setTimeout").WithSummary("Sets when a sandbox's time is over, later or sooner");
         one.MapDelete("/timeout", ClearTimeoutAsync).WithName("clearTimeout").WithSummary("Lets a sandbox live until it is removed");
     }
 
-    private static async Task<SandboxBody> PauseAsync(string id, ISandboxes sandboxes, ISnapshots snapshots, SandboxBodies bodies)
+    private static async Task<SandboxBody> PauseAsync(string id, [FromBody] PauseRequest? body, ISandboxes sandboxes, ISnapshots snapshots, SandboxBodies bodies)
     {
         var sandbox = sandboxes.Find(id);
         try
         {
-            return bodies.Describe(await snapshots.PauseAsync(sandbox.Id, CancellationToken.None));
+            return bodies.Describe(await snapshots.PauseAsync(sandbox.Id, body?.Memory ?? true, CancellationToken.None));
         }
         catch (SandboxException e) when (e.Code == ErrorCode.FailedPrecondition && sandboxes.TryGet(sandbox.Id) is { State: SandboxState.Paused } paused)
         {

@@ -20,6 +20,7 @@ internal sealed class SandboxBodies(ISandboxes sandboxes, ISnapshots snapshots, 
         {
             PausedAt = paused?.CreatedAt,
             SavedBytes = paused?.FileBytes,
+            FilesOnly = paused is not null && info.FilesOnly ? true : null,
             EndsAt = end?.EndAt,
             OnTimeout = end is null ? null : end.AutoPause ? "pause" : "kill",
         };

@@ -4,6 +4,7 @@ using Mitos.Contracts;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
+using Mitos.Server.Lifecycles;
 
 namespace Mitos.Server.Api;
 
@@ -21,6 +22,8 @@ internal static class SnapshotRoutes
             .WithName("createSnapshot").WithSummary("Keeps the present state of a sandbox").WithDescription(Runs).Produces<SnapshotBody>(201);
         group.MapGet("/{snapshot}", (string snapshot, ISnapshots snapshots) => snapshots.Get(snapshot).ToBody()).WithName("getSnapshot").WithSummary("Gets a snapshot");
         group.MapDelete("/{snapshot}", Remove).WithName("removeSnapshot").WithSummary("Removes a snapshot").WithDescription("Sandboxes that were made of it are not touched.").Produces(204);
+        group.MapPost("/{snapshot}/fork", ForkAsync).WithName("forkSnapshot").WithSummary("Makes sandboxes of a snapshot")
+            .WithDescription("As if its sandbox had been forked when it was taken. Each child is a sandbox or an error. The fork runs to its end also when the client goes away.");
         v1.MapPost("/sandboxes/{id}/snapshots", (string id, [FromBody] SnapshotRequest? request, ISandboxes sandboxes, ISnapshots snapshots) => CreateAsync(id, request?.Name, sandboxes, snapshots))
             .WithTags("snapshots").WithName("createSandboxSnapshot").WithSummary("Keeps the present state of this sandbox").WithDescription(Runs).Produces<SnapshotBody>(201);
     }
@@ -52,6 +55,12 @@ internal static class SnapshotRoutes
     {
         var taken = await snapshots.CreateAsync(sandboxes.Find(id).Id, name, CancellationToken.None);
         return Results.Created($"/v1/snapshots/{taken.Id}", taken.ToBody());
+    }
+
+    private static async Task<ForkBody> ForkAsync(string snapshot, [FromBody] ForkRequest? body, ISnapshots snapshots, LeasedSandboxes leased, SandboxBodies bodies)
+    {
+        var request = body ?? new();
+        return bodies.Describe(await leased.ForkAsync(snapshots.Get(snapshot), request.ToSpec(), LeaseTerms.Parse(request.TimeoutSeconds, request.OnTimeout)));
     }
 
     private static IResult Remove(string snapshot, ISnapshots snapshots)

@@ -14,7 +14,7 @@ internal static class E2BHost
     {
         services.AddHttpForwarder();
         services.AddSingleton(_ => leases).AddSingleton(options).AddSingleton(TimeProvider.System);
-        services.AddSingleton<SandboxControl>().AddSingleton<MetricSamples>();
+        services.AddSingleton<SandboxControl>().AddSingleton<SandboxLogs>().AddSingleton<MetricSamples>().AddHostedService(provider => provider.GetRequiredService<MetricSamples>());
         services.AddSingleton<GuestNames>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<EnvdApi>();
         services.AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
         services.AddHostedService<Reaper>();
@@ -37,6 +37,9 @@ internal static class E2BHost
     {
         var group = app.MapGroup("").ExcludeFromDescription();
         SandboxRoutes.Map(group);
+        SnapshotRoutes.Map(group);
+        MetricRoutes.Map(group);
+        LogRoutes.Map(group);
         TemplateRoutes.Map(group);
         TeamRoutes.Map(group);
     }

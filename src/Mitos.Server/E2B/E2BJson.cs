@@ -23,6 +23,7 @@ namespace Mitos.Server.E2B;
 [JsonSerializable(typeof(SnapshotBody))]
 [JsonSerializable(typeof(List<SnapshotBody>))]
 [JsonSerializable(typeof(List<TemplateBody>))]
+[JsonSerializable(typeof(TemplateWithBuildsBody))]
 [JsonSerializable(typeof(TemplateAliasBody))]
 [JsonSerializable(typeof(List<TeamBody>))]
 [JsonSerializable(typeof(List<KeyBody>))]

@@ -45,6 +45,11 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
         }, with => sandboxes.ForkAsync(source.Id, with, CancellationToken.None));
     }
 
+    /// <summary>Makes sandboxes of a snapshot.</summary>
+    public async Task<ForkResult> ForkAsync(SnapshotInfo snapshot, ForkSpec spec, LeaseTerms terms) => terms.Alone() is { } agreed
+        ? await ForkAsync(spec, child => New(child, snapshot.Id, agreed), with => sandboxes.ForkSnapshotAsync(snapshot.Id, with, CancellationToken.None))
+        : await sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None);
+
     /// <summary>Gives a paused sandbox a machine again. An end that has passed is dropped, where no other is asked for.</summary>
     public async Task<SandboxInfo> ResumeAsync(SandboxInfo sandbox, LeaseTerms terms, CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 // The package under test: its name, or an alias of it, stands in E2B_SDK.
 import { readFileSync } from 'node:fs'
+import './conformance.mjs'
 
 const name = process.env.E2B_SDK ?? 'e2b'
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Asks again and again until the answer is truthy, and returns it. */
-export async function until(what, ask, limitMs = 90_000) {
+export async function until(what, ask, limitMs = 60_000) {
   const limit = Date.now() + limitMs
   for (;;) {
     const answer = await ask()

@@ -13,7 +13,7 @@ public sealed class DemoTests(MitosFixture fixture)
         var demo = await _mitos.RunAsync("demo");
         var lines = demo.Ok().Split('\n');
         Assert.All(lines.Concat(demo.Errors.Split('\n')).Where(line => line.Contains("──", StringComparison.Ordinal)), line => Assert.True(line.Length <= 80, line));
-        Assert.Equal(8, lines.Count(line => System.Text.RegularExpressions.Regex.IsMatch(line, @"^[├└]── i\w{15} +\d+ +\d+ +\d+\.\d  0\.\d{3}  \S")));
+        Assert.Equal(8, lines.Count(line => System.Text.RegularExpressions.Regex.IsMatch(line, @"^[├└]── i\w{20} +\d+ +\d+ +\d+\.\d  0\.\d{3}  \S")));
         Assert.Single(lines, line => line.EndsWith("<- best", StringComparison.Ordinal));
         Assert.DoesNotContain("\u001b", demo.Output + demo.Errors, StringComparison.Ordinal);
         Assert.Matches(@"forked: \d+ times faster", lines[^1]);

@@ -12,7 +12,7 @@ public sealed class HelpTests(MitosFixture fixture)
     public async Task Help_names_every_command_the_exit_codes_and_the_environment()
     {
         var help = (await _mitos.RunAsync("help")).Ok();
-        foreach (var command in new[] { "up", "down", "status", "create", "exec", "fork", "tree", "ls", "inspect", "cp", "logs", "top", "rm", "template", "doctor", "bench", "completion", "demo" })
+        foreach (var command in new[] { "up", "down", "status", "create", "exec", "fork", "tree", "pause", "resume", "snapshot", "keys", "env", "ls", "inspect", "cp", "logs", "top", "rm", "template", "doctor", "bench", "completion", "demo" })
             Assert.Contains($"\n  {command} ", help, StringComparison.Ordinal);
         foreach (var code in new[] { "0", "1", "2", "3", "4", "5", "6", "7", "130" })
             Assert.Contains($"\n  {code} ", help[help.IndexOf("Exit codes:", StringComparison.Ordinal)..], StringComparison.Ordinal);
@@ -30,6 +30,17 @@ public sealed class HelpTests(MitosFixture fixture)
     [InlineData("create")]
     [InlineData("exec")]
     [InlineData("fork")]
+    [InlineData("pause")]
+    [InlineData("resume")]
+    [InlineData("snapshot")]
+    [InlineData("snapshot create")]
+    [InlineData("snapshot ls")]
+    [InlineData("snapshot rm")]
+    [InlineData("keys")]
+    [InlineData("keys ls")]
+    [InlineData("keys create")]
+    [InlineData("keys rm")]
+    [InlineData("env")]
     [InlineData("tree")]
     [InlineData("ls")]
     [InlineData("inspect")]

@@ -30,6 +30,13 @@ public sealed class JsonTests(MitosFixture fixture) : IAsyncLifetime
         Assert.Equal([0, 1, 0], tree.Select(node => node.GetProperty("depth").GetInt32()));
         Assert.True(tree[0].GetProperty("sandbox").GetProperty("memory").GetProperty("privateBytes").GetInt64() > 0);
         Assert.Equal(3, (await JsonAsync("top", "--once", "--json")).GetArrayLength());
+        Assert.Equal("golden", (await JsonAsync("snapshot", "create", "dev", "--name", "golden", "--json")).Text("name"));
+        Assert.Equal("paused", (await JsonAsync("pause", "other", "--json")).EnumerateArray().Single().GetProperty("sandbox").Text("state"));
+        Assert.Equal("running", (await JsonAsync("resume", "other", "--json")).EnumerateArray().Single().GetProperty("sandbox").Text("state"));
+        Assert.Equal("golden", (await JsonAsync("snapshot", "ls", "--json")).EnumerateArray().Single().Text("name"));
+        Assert.True((await JsonAsync("snapshot", "rm", "golden", "--json")).EnumerateArray().Single().GetProperty("removed").GetBoolean());
+        Assert.Equal("default", (await JsonAsync("keys", "ls", "--json")).EnumerateArray().Single().Text("name"));
+        Assert.StartsWith("e2b_", (await JsonAsync("env", "--json")).Text("E2B_API_KEY"), StringComparison.Ordinal);
         Assert.Equal("dev", (await JsonAsync("logs", "dev", "--json")).Text("id"));
         Assert.True((await JsonAsync("cp", "/etc/hostname", "dev:/tmp/h", "--json")).GetProperty("bytes").GetInt64() > 0);
         Assert.Equal("base", (await JsonAsync("template", "ls", "--json")).EnumerateArray().Single().Text("name"));

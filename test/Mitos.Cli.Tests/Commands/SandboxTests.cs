@@ -58,7 +58,7 @@ public sealed class SandboxTests(MitosFixture fixture) : IAsyncLifetime
         var lines = (await _mitos.RunAsync("tree")).Ok().Split('\n');
         Assert.Equal(5, lines.Length);
         Assert.Equal("3 sandboxes", lines[0]);
-        Assert.Matches(@"^└── i\w{15} \(an-ancestor-with-a-long-name-that-makes-its-line-longer-than-80\)  running +\d+[smhd]  private +\d+\.\d  shared +\d+\.\d  vmm +\d+\.\d$", lines[1]);
+        Assert.Matches(@"^└── i\w{20} \(an-ancestor-with-a-long-name-that-makes-its-line-longer-than-80\)  running +\d+[smhd]  private +\d+\.\d  shared +\d+\.\d  vmm +\d+\.\d$", lines[1]);
         Assert.StartsWith($"    └── {ids[1]}", lines[2], StringComparison.Ordinal);
         Assert.EndsWith("gone", lines[2], StringComparison.Ordinal);
         Assert.StartsWith($"        └── {ids[2]}", lines[3], StringComparison.Ordinal);
@@ -88,7 +88,7 @@ public sealed class SandboxTests(MitosFixture fixture) : IAsyncLifetime
         var id = await _mitos.CreateAsync("--name", "dev");
         Assert.Contains(id, (await _mitos.RunAsync("ls")).Ok(), StringComparison.Ordinal);
         Assert.Equal(id, (await _mitos.RunAsync("ls", "-q")).Ok());
-        Assert.Matches($@"{id}\s+dev\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+", (await _mitos.RunAsync("top", "--once")).Ok());
+        Assert.Matches($@"{id}\s+dev\s+running\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+-\s+\d+\.\d\s+\d+", (await _mitos.RunAsync("top", "--once")).Ok());
         await _mitos.InAsync(id, "echo a word from the guest > /dev/ttyS0");
         Assert.Contains("a word from the guest", (await _mitos.RunAsync("logs", "dev")).Ok(), StringComparison.Ordinal);
         await using var logs = _mitos.Start("logs", "-f", "dev");

@@ -13,7 +13,7 @@ public sealed class LifeTests(MitosFixture fixture)
         var nowhere = new Installation();
         string[][] commands =
         [
-            ["status"], ["ls"], ["tree"], ["create"], ["inspect", "x"], ["fork", "x"], ["rm", "x"], ["rm", "--all"], ["logs", "x"], ["top", "--once"], ["cp", "/etc/hostname", "x:/tmp/h"],
+            ["status"], ["ls"], ["tree"], ["create"], ["inspect", "x"], ["fork", "x"], ["pause", "x"], ["resume", "x"], ["snapshot", "ls"], ["keys", "ls"], ["env"], ["rm", "x"], ["rm", "--all"], ["logs", "x"], ["top", "--once"], ["cp", "/etc/hostname", "x:/tmp/h"],
             ["cp", "x:/tmp/h", "/tmp"], ["template", "ls"], ["template", "build", "x"], ["template", "rm", "x"],
         ];
         foreach (var command in commands)

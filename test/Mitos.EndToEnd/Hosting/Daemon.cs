@@ -71,9 +71,12 @@ public class Daemon : IAsyncLifetime
     internal async Task<Run> UpAsync()
     {
         var up = (await MitosAsync("up")).Ok();
-        Pid = (await MitosAsync("status", "--json")).Json(ContractsJson.Default.HealthBody).Pid;
+        await RefreshPidAsync();
         return up;
     }
+
+    /// <summary>After somebody else restarted the daemon.</summary>
+    internal async Task RefreshPidAsync() => Pid = (await MitosAsync("status", "--json")).Json(ContractsJson.Default.HealthBody).Pid;
 
     /// <summary>Starts the daemon by itself: <c>mitos up</c> would build <c>base</c>.</summary>
     internal async Task StartAsync()

@@ -26,13 +26,15 @@ public class SdkDaemon : Daemon
     {
         var key = (await File.ReadAllTextAsync(Path.Combine(StateDirectory, "api-key"))).Trim();
         var url = $"http://{Variables["MITOS_LISTEN"]}";
-        var start = new ProcessStartInfo(_node, ["--test", $"--test-reporter={Path.Combine(Tests, "lib/reporter.mjs")}", "--test-timeout=240000", file])
+        var start = new ProcessStartInfo(_node, ["--test", $"--test-reporter={Path.Combine(Tests, "lib/reporter.mjs")}", "--test-timeout=600000", file])
         {
             WorkingDirectory = Tests,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var (name, value) in new[] { ("E2B_API_URL", url), ("E2B_SANDBOX_URL", url), ("E2B_API_KEY", "e2b_" + key[(key.IndexOf('_') + 1)..]), ("E2B_SDK", package), ("MITOS_SOCKET", Socket) })
+        foreach (var (name, value) in Variables) // a test restarts the daemon
+            start.Environment[name] = value;
+        foreach (var (name, value) in new[] { ("E2B_API_URL", url), ("E2B_SANDBOX_URL", url), ("E2B_API_KEY", "e2b_" + key[(key.IndexOf('_') + 1)..]), ("E2B_SDK", package) })
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
@@ -47,6 +49,7 @@ public class SdkDaemon : Daemon
         }
         var cases = Parse(await output);
         SdkResults.Add(package, file, cases);
+        await RefreshPidAsync();
         var failed = cases.Where(one => one is { Passed: false, Awaiting: null }).Select(one => $"✖ {one.Name} ({one.Ms} ms)\n{one.Error}").ToList();
         Assert.True(process.ExitCode == 0 && failed.Count == 0, $"{file} with {package}: {failed.Count} of {cases.Count} failed\n{string.Join("\n", failed)}\n{await errors}");
         Assert.NotEmpty(cases);

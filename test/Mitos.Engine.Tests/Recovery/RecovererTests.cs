@@ -96,7 +96,7 @@ public sealed class RecovererTests : IDisposable
     [InlineData("not ours")]
     public async Task While_a_journal_cannot_be_read_nothing_is_ended_or_deleted_and_the_log_names_it(string text)
     {
-        var path = _scratch["state/sandboxes/iaaaaaaaaaaaaaaa.json"];
+        var path = _scratch["state/sandboxes/iaaaaaaaaaaaaaaaaaaaa.json"];
         File.WriteAllText(path, text);
         var vmm = VmmId.New();
         using var shell = Sleep(vmm);

@@ -6,23 +6,23 @@ namespace Mitos.Engine.Tests.Sandboxes;
 public sealed class SandboxIdTests
 {
     [Fact]
-    public void A_new_id_is_a_letter_and_15_letters_or_digits_is_read_back_and_unlike_others()
+    public void A_new_id_is_an_i_and_20_letters_or_digits_is_read_back_and_unlike_others()
     {
         var ids = Enumerable.Range(0, 1000).Select(_ => SandboxId.New()).ToHashSet();
         Assert.Equal(1000, ids.Count);
-        Assert.All(ids, id => Assert.Matches(@"\A[a-z][a-z0-9]{15}\z", id.ToString()));
+        Assert.All(ids, id => Assert.Matches(@"\Ai[a-z0-9]{20}\z", id.ToString()));
         Assert.All(ids, id => Assert.Equal(id, SandboxId.Parse(id.ToString())));
     }
 
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    [InlineData("0aaaaaaaaaaaaaaa")]
-    [InlineData("iaaaaaaaaaaaaaa")]
-    [InlineData("iaaaaaaaaaaaaaaaa")]
-    [InlineData("iaaaaaaaaaaaaaaA")]
-    [InlineData("iaaaaaaaaaaaaaa\n")]
-    [InlineData("iaaaaaa/aaaaaaaa")]
+    [InlineData("0aaaaaaaaaaaaaaaaaaaa")]
+    [InlineData("iaaaaaaaaaaaaaaaaaaa")]
+    [InlineData("iaaaaaaaaaaaaaaaaaaaaa")]
+    [InlineData("iaaaaaaaaaaaaaaaaaaaA")]
+    [InlineData("iaaaaaaaaaaaaaaaaaaa\n")]
+    [InlineData("iaaaaaa/aaaaaaaaaaaaa")]
     public void What_is_no_id_is_refused(string? text)
     {
         Assert.False(SandboxId.TryParse(text, out var id));

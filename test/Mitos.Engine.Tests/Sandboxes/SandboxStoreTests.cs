@@ -13,32 +13,32 @@ public sealed class SandboxStoreTests : IDisposable
     public SandboxStoreTests()
     {
         _store = new SandboxStore(_scratch["sandboxes"]);
-        foreach (var (id, name) in ((string, string?)[])[("iabc000000000000", "web"), ("iabd000000000000", null), ("iabd100000000000", "iab"), ("izzz000000000000", "iabd0")])
+        foreach (var (id, name) in ((string, string?)[])[("iabc00000000000000000", "web"), ("iabd00000000000000000", null), ("iabd10000000000000000", "iab"), ("izzz00000000000000000", "iabd0")])
             _store.Add(new Sandbox(Records.Sandbox(id, name), null, null));
     }
 
     [Theory]
-    [InlineData("iabc000000000000", "iabc000000000000")] // the id
-    [InlineData("web", "iabc000000000000")] // the name
-    [InlineData("iabc", "iabc000000000000")] // a beginning that only one has
-    [InlineData("iz", "izzz000000000000")]
-    [InlineData("iab", "iabd100000000000")] // a name has precedence over a beginning
-    [InlineData("iabd0", "izzz000000000000")]
-    [InlineData("iabd00", "iabd000000000000")]
+    [InlineData("iabc00000000000000000", "iabc00000000000000000")] // the id
+    [InlineData("web", "iabc00000000000000000")] // the name
+    [InlineData("iabc", "iabc00000000000000000")] // a beginning that only one has
+    [InlineData("iz", "izzz00000000000000000")]
+    [InlineData("iab", "iabd10000000000000000")] // a name has precedence over a beginning
+    [InlineData("iabd0", "izzz00000000000000000")]
+    [InlineData("iabd00", "iabd00000000000000000")]
     public void A_sandbox_is_found_by_id_name_or_beginning_in_this_order(string text, string id) => Assert.Equal(id, _store.Find(text).Record.Id);
 
     [Fact]
     public void A_beginning_of_several_is_refused_with_their_ids()
     {
         var error = Refusal.Check(ErrorCode.Conflict, "'iabd'", () => _store.Find("iabd"));
-        Assert.Contains("iabd000000000000, iabd100000000000", error.Remedy, StringComparison.Ordinal);
+        Assert.Contains("iabd00000000000000000, iabd10000000000000000", error.Remedy, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("", "`mitos ls`")]
     [InlineData("iabcd", "Did you mean 'iab'?")] // of names as near, the first
     [InlineData("wbe", "Did you mean 'web'?")]
-    [InlineData("iabc000000000001", "Did you mean 'iabc000000000000'?")]
+    [InlineData("iabc00000000000000001", "Did you mean 'iabc00000000000000000'?")]
     [InlineData("something quite different", "`mitos ls`")]
     [InlineData("../../etc/passwd", "`mitos ls`")]
     public void What_is_not_there_is_refused_with_the_nearest_or_the_list(string text, string remedy) =>
@@ -49,7 +49,7 @@ public sealed class SandboxStoreTests : IDisposable
         Assert.InRange(Refusal.Check(ErrorCode.NotFound, "xxx…", () => _store.Find(new string('x', 1_000_000))).Message.Length, 80, 200);
 
     [Fact]
-    public void An_id_that_is_not_there_is_refused() => Refusal.Check(ErrorCode.NotFound, "iqqq000000000000", () => _store.Get(SandboxId.Parse("iqqq000000000000")));
+    public void An_id_that_is_not_there_is_refused() => Refusal.Check(ErrorCode.NotFound, "iqqq00000000000000000", () => _store.Get(SandboxId.Parse("iqqq00000000000000000")));
 
     [Fact]
     public void A_name_is_taken_once_until_it_is_let_go_of()
@@ -88,17 +88,17 @@ public sealed class SandboxStoreTests : IDisposable
         _store.TakeName("web");
         _store.Remove(_store.Find("web"));
         _store.TakeName("web");
-        Refusal.Check(ErrorCode.NotFound, "iabc000000000000", () => _store.Find("iabc000000000000"));
+        Refusal.Check(ErrorCode.NotFound, "iabc00000000000000000", () => _store.Find("iabc00000000000000000"));
         Assert.Equal(3, new SandboxStore(_scratch["sandboxes"]).ReadJournals(path => Assert.Fail(path)).Count());
     }
 
     [Fact]
     public void A_stopped_sandbox_says_what_it_is_and_what_can_be_done_when_it_is_needed_running()
     {
-        var sandbox = new Sandbox(Records.Sandbox("istopped00000000") with { StopReason = "its machine ended" }, null, null);
-        var error = Refusal.Check(ErrorCode.FailedPrecondition, "istopped00000000", () => sandbox.RunningMachine("forked"));
+        var sandbox = new Sandbox(Records.Sandbox("istopped0000000000000") with { StopReason = "its machine ended" }, null, null);
+        var error = Refusal.Check(ErrorCode.FailedPrecondition, "istopped0000000000000", () => sandbox.RunningMachine("forked"));
         Assert.Contains("stopped (its machine ended) and cannot be forked", error.Message, StringComparison.Ordinal);
-        Assert.Contains("mitos rm istopped00000000", error.Remedy, StringComparison.Ordinal);
+        Assert.Contains("mitos rm istopped0000000000000", error.Remedy, StringComparison.Ordinal);
         Refusal.Check(ErrorCode.FailedPrecondition, "reached", () => sandbox.RunningAgent("reached"));
     }
 

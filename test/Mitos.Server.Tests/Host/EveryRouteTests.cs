@@ -41,6 +41,7 @@ public sealed class EveryRouteTests(ServerFixture server)
             ("clearTimeout", () => server.Http.DeleteAsync("v1/sandboxes/routes-3/timeout")),
             ("listSnapshots", () => server.Http.GetAsync("v1/snapshots?sandbox=routes-3")),
             ("getSnapshot", () => server.Http.GetAsync("v1/snapshots/routes")),
+            ("forkSnapshot", () => server.Http.PostJsonAsync("v1/snapshots/routes/fork", """{"names":["routes-4"]}""")),
             ("removeSnapshot", () => server.Http.DeleteAsync("v1/snapshots/routes")),
             ("getMetrics", () => server.Http.GetAsync($"v1/sandboxes/{box}/metrics")),
             ("getConsole", () => server.Http.GetAsync($"v1/sandboxes/{box}/console")),
@@ -79,6 +80,7 @@ public sealed class EveryRouteTests(ServerFixture server)
         foreach (var left in await server.Client.ListSnapshotsAsync("routes-3"))
             await server.Client.RemoveSnapshotAsync(left.Id);
         await server.Client.RemoveAsync("routes-3");
+        await server.Client.RemoveAsync("routes-4");
         await server.Client.RemoveAsync(box);
     }
 }

@@ -39,6 +39,16 @@ public sealed class PauseTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_sandbox_that_is_paused_without_its_memory_boots_with_its_files()
+    {
+        await using var sandbox = await server.CreateAsync();
+        await server.Client.ExecAsync(sandbox.Id, new ExecRequest { Cmd = "echo kept > /root/file; echo lost > /dev/shm/memory", User = "root" });
+        Assert.True((await server.Http.PostJsonAsync($"v1/sandboxes/{sandbox.Id}/pause", """{"memory":false}""").ReadAsync<SandboxBody>()).FilesOnly);
+        Assert.Null((await server.Client.ResumeAsync(sandbox.Id)).FilesOnly);
+        Assert.Equal("kept\n", (await server.Client.ExecAsync(sandbox.Id, new ExecRequest { Cmd = "cat /root/file; ls /dev/shm", User = "root" })).Stdout);
+    }
+
+    [Fact]
     public async Task Snapshots_are_found_by_id_name_and_beginning_and_outlive_their_sandbox()
     {
         SnapshotBody golden;
@@ -60,6 +70,17 @@ public sealed class PauseTests(ServerFixture server)
         Assert.Equal("Did you mean 'golden'?", (await server.Http.GetAsync("v1/snapshots/goldne").RefusedAsync(404)).Remedy);
         await server.Http.PostJsonAsync("v1/sandboxes", """{"snapshot":"golden","template":"base"}""").RefusedAsync(400);
         Assert.Contains("golden", (await server.Http.PostJsonAsync("v1/sandboxes", """{"snapshot":"goldne"}""").RefusedAsync(404)).Remedy, StringComparison.Ordinal);
+
+        var fork = await server.Client.ForkSnapshotAsync("golden", new ForkRequest { Count = 3, Names = ["first"], TimeoutSeconds = 3600 });
+        Assert.Equal((golden.Sandbox, 3), (fork.Source, fork.Children.Select(child => (child.Sandbox!.ForkId, child.Sandbox.ForkIndex)).Distinct().Count()));
+        foreach (var child in fork.Children.Select(child => child.Sandbox!))
+        {
+            Assert.Equal((golden.Sandbox, "kill"), (child.ForkedFrom, child.OnTimeout));
+            Assert.Equal("kept\n", (await server.Client.ExecAsync(child.Id, new ExecRequest { Cmd = "cat /dev/shm/memory" })).Stdout);
+            await server.Client.RemoveAsync(child.Id);
+        }
+        await server.Http.PostJsonAsync("v1/snapshots/golden/fork", """{"count":0}""").RefusedAsync(400);
+        await server.Http.PostJsonAsync("v1/snapshots/golden/fork", """{"onTimeout":"pause"}""").RefusedAsync(400);
 
         var copy = await server.Client.CreateAsync(new CreateSandboxRequest { Snapshot = "golden", Env = new() { ["MODE"] = "copy" } });
         Assert.Equal((golden.Sandbox, "base"), (copy.ForkedFrom, copy.Template));

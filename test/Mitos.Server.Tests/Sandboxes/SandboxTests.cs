@@ -119,7 +119,7 @@ public sealed class SandboxTests(ServerFixture server)
     [InlineData("""{"name":"a\u0000b"}""", 400, "letters")]
     [InlineData("""{"name":"a\n"}""", 400, "letters")]
     [InlineData("""{"name":"LONG"}""", 400, "letters")]
-    [InlineData("""{"name":"iabcdefghijklmno"}""", 400, "letters")] // would pass for an id
+    [InlineData("""{"name":"iabcdefghijklmnopqrst"}""", 400, "letters")] // would pass for an id
     [InlineData("""{"env":{"":"x"}}""", 400, "1 to 256")]
     [InlineData("""{"env":{"A=B":"x"}}""", 400, "'='")]
     [InlineData("""{"env":{"A":null}}""", 400, "a text")]

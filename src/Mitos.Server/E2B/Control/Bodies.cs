@@ -103,7 +103,7 @@ internal sealed record LogsV2Body(List<LogEntryBody> Logs);
 internal sealed record TemplateBody
 {
     public required string TemplateID { get; init; }
-    public required string BuildID { get; init; }
+    public required Guid BuildID { get; init; }
     public required int CpuCount { get; init; }
     public required int MemoryMB { get; init; }
     public required int DiskSizeMB { get; init; }
@@ -116,7 +116,34 @@ internal sealed record TemplateBody
     public required string BuildStatus { get; init; }
     public required int BuildCount { get; init; }
     public required long SpawnCount { get; init; }
+
+    /// <summary>Not kept here; a client's model may insist on it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public object? CreatedBy { get; init; }
+
+    /// <summary>Not kept here; a client's model may insist on it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public DateTimeOffset? LastSpawnedAt { get; init; }
 }
+
+internal sealed record TemplateWithBuildsBody
+{
+    public required string TemplateID { get; init; }
+    public required bool Public { get; init; }
+    public required IReadOnlyList<string> Aliases { get; init; }
+    public required IReadOnlyList<string> Names { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset UpdatedAt { get; init; }
+    public required long SpawnCount { get; init; }
+    public required IReadOnlyList<TemplateBuildBody> Builds { get; init; }
+
+    /// <summary>Not kept here; a client's model may insist on it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public DateTimeOffset? LastSpawnedAt { get; init; }
+}
+
+internal sealed record TemplateBuildBody(
+    Guid BuildID, string Status, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset FinishedAt, int CpuCount, int MemoryMB, int DiskSizeMB, string EnvdVersion);
 
 internal sealed record TemplateAliasBody(string TemplateID, bool Public);
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Mitos.Server.E2B.Control;
 
@@ -7,6 +8,7 @@ namespace Mitos.Server.E2B.Control;
 internal static class NetworkRules
 {
     private const int MaxDomains = 10, MaxHeaders = 20;
+    private static readonly string[] Updated = ["allowOut", "denyOut", "egressProxy", "rules"];
 
     /// <exception cref="E2BException">400.</exception>
     public static void Check(JsonElement? network)
@@ -36,6 +38,28 @@ internal static class NetworkRules
             }
         }
     }
+
+    /// <summary>What an update makes of what was there: all that it could name is as it says, or gone.</summary>
+    public static string Update(string? old, JsonElement update)
+    {
+        var network = (old is null ? null : JsonNode.Parse(old)) as JsonObject ?? [];
+        foreach (var name in Updated)
+        {
+            network.Remove(name);
+            if (update.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null)
+                network[name] = JsonNode.Parse(value.GetRawText());
+        }
+        return network.ToJsonString();
+    }
+
+    /// <summary>Whether an update allows the internet; null: it does not say.</summary>
+    public static bool? AllowsInternet(JsonElement update) => update.TryGetProperty("allow_internet_access", out var allowed) ? allowed.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.Null => null,
+        _ => throw E2BException.Bad("allow_internet_access must be true or false"),
+    } : null;
 
     /// <summary>Whether everybody may send requests to its ports.</summary>
     public static bool IsPublic(JsonElement? network) =>

@@ -12,13 +12,10 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
 {
     /// <summary>The sandbox and its lease. One that was made by our own API has a lease without an end.</summary>
     /// <exception cref="E2BException">404.</exception>
-    public (SandboxInfo Info, Lease Lease) Get(string id)
-    {
-        var shortId = ShortId(id);
-        return SandboxId.TryParse(shortId, out var parsed) && sandboxes.TryGet(parsed) is { State: SandboxState.Running or SandboxState.Paused } info
-            ? (info, LeaseOf(info))
-            : throw E2BException.NoSandbox(id);
-    }
+    public (SandboxInfo Info, Lease Lease) Get(string id) => TryGet(id) ?? throw E2BException.NoSandbox(id);
+
+    public (SandboxInfo Info, Lease Lease)? TryGet(string id) =>
+        SandboxId.TryParse(ShortId(id), out var parsed) && sandboxes.TryGet(parsed) is { State: SandboxState.Running or SandboxState.Paused } info ? (info, LeaseOf(info)) : null;
 
     public Lease LeaseOf(SandboxInfo info) => leases.Find(info.Id.ToString()) ?? new Lease
     {
@@ -81,7 +78,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         if (count > ForkSpec.MaxCount)
             throw E2BException.Bad($"Count cannot be greater than {ForkSpec.MaxCount}");
         var timeout = Timeout(request.Timeout, defaultTimeout);
-        var snapshot = SandboxId.TryParse(ShortId(id), out var sandbox) && sandboxes.TryGet(sandbox) is not null ? null : snapshots.TryFind(id);
+        var snapshot = SandboxId.TryParse(ShortId(id), out var sandbox) && sandboxes.TryGet(sandbox) is not null ? null : snapshots.TryFind(TemplateName(id));
         var sourceLease = snapshot is null ? Get(id).Lease : NewLease(snapshot.Source, snapshot.Id, timeout);
         var ids = Enumerable.Range(0, count).Select(_ => SandboxId.New()).ToList();
         await leases.AddAsync(ids.Select(child => sourceLease with
@@ -189,9 +186,11 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
 
     public async Task SetNetworkAsync(string id, JsonElement network)
     {
+        if (network.ValueKind != JsonValueKind.Object)
+            throw E2BException.Bad("the body must be an object");
         NetworkRules.Check(network);
-        var sandbox = Get(id);
-        await ChangeAsync(sandbox, lease => lease with { Network = network.GetRawText() });
+        var internet = NetworkRules.AllowsInternet(network);
+        await ChangeAsync(Get(id), lease => lease with { Network = NetworkRules.Update(lease.Network, network), AllowInternet = internet });
     }
 
     public SandboxBody Describe(SandboxInfo info, Lease lease) => new()
@@ -249,8 +248,8 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         var seconds => seconds,
     };
 
-    // name:tag, and namespace/name, as theirs may be written
-    private static string TemplateName(string template)
+    /// <summary>Of <c>name:default</c> and <c>namespace/name</c>, as theirs may be written, the name.</summary>
+    public static string TemplateName(string template)
     {
         var name = template[(template.LastIndexOf('/') + 1)..];
         return name.EndsWith(":default", StringComparison.Ordinal) ? name[..^":default".Length] : name;

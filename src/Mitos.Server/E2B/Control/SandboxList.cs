@@ -1,89 +1,49 @@
-using System.Buffers.Text;
 using System.Globalization;
-using System.Text;
 using Mitos.Engine.Sandboxes;
 
 namespace Mitos.Server.E2B.Control;
 
-/// <summary>GET /v2/sandboxes: filters, order and pages.</summary>
+/// <summary>GET /sandboxes and /v2/sandboxes: filters and order.</summary>
 internal sealed record SandboxList
 {
-    private const int MaxLimit = 100;
-
     public required IReadOnlyList<string> States { get; init; }
     public required IReadOnlyDictionary<string, string> Metadata { get; init; }
-    public required bool Ascending { get; init; }
-    public required DateTimeOffset? StartedAfter { get; init; }
-    public required string? Template { get; init; }
-    public required int Limit { get; init; }
-    public required (DateTimeOffset StartedAt, string Id)? After { get; init; }
+    public DateTimeOffset? StartedAfter { get; init; }
+    public string? Template { get; init; }
+    public required Paging Paging { get; init; }
 
     /// <exception cref="E2BException">400.</exception>
     public static SandboxList Parse(IQueryCollection query) => new()
     {
         States = StatesOf(query["state"]),
         Metadata = MetadataOf(query["metadata"]),
-        Ascending = query["order"].ToString() switch
+        StartedAfter = query["startedAfter"].ToString() is { Length: > 0 } text ? Paging.TimeOf(text) : null,
+        Template = query["template"].ToString() is { Length: > 0 } template ? template : null,
+        Paging = Paging.Parse(query, query["order"].ToString() switch
         {
             "" or "desc" => false,
             "asc" => true,
             var order => throw E2BException.Bad($"order must be asc or desc, not '{order}'"),
-        },
-        StartedAfter = query["startedAfter"].ToString() is { Length: > 0 } text ? TimeOf(text) : null,
-        Template = query["template"].ToString() is { Length: > 0 } template ? template : null,
-        Limit = LimitOf(query["limit"]),
-        After = query["nextToken"].ToString() is { Length: > 0 } token ? TokenOf(token) : null,
+        }),
     };
 
-    /// <summary>A page, and where the next one begins; null: there is none.</summary>
-    public (List<SandboxDetail> Page, string? Next) Apply(IEnumerable<SandboxDetail> all)
+    /// <summary>As the older route has it: those that run, all of them.</summary>
+    /// <exception cref="E2BException">400.</exception>
+    public static SandboxList ParseV1(IQueryCollection query) => new() { States = ["running"], Metadata = MetadataOf(query["metadata"]), Paging = Paging.None };
+
+    /// <summary>A page, and in the headers of the answer where the next one begins, and how many run of all that match.</summary>
+    public List<SandboxDetail> Apply(HttpContext context, SandboxControl control, IEnumerable<SandboxInfo> all)
     {
-        var matching = all.Where(Matches);
-        var ordered = Ascending
-            ? matching.OrderBy(item => item.StartedAt).ThenBy(item => item.SandboxID, StringComparer.Ordinal)
-            : matching.OrderByDescending(item => item.StartedAt).ThenByDescending(item => item.SandboxID, StringComparer.Ordinal);
-        var rest = After is { } after ? ordered.SkipWhile(item => !IsBehind(item, after)) : ordered;
-        var page = rest.Take(Limit + 1).ToList();
-        if (page.Count <= Limit)
-            return (page, null);
-        page.RemoveAt(Limit);
-        return (page, Token(page[^1]));
+        var matching = all.Where(info => info.State is SandboxState.Running or SandboxState.Paused)
+            .Select(info => control.Detail(info, control.LeaseOf(info), whole: false)).Where(Matches).ToList();
+        context.Response.Headers["X-Total-Running"] = matching.Count(item => item.State == "running").ToString(CultureInfo.InvariantCulture);
+        return Paging.Take(context, matching, item => (item.StartedAt, item.SandboxID));
     }
 
     private bool Matches(SandboxDetail item) => States.Contains(item.State)
         && Metadata.All(pair => item.Metadata is { } metadata && metadata.TryGetValue(pair.Key, out var value) && value == pair.Value)
         && (StartedAfter is not { } after || item.StartedAt >= after)
         && (Template is null || item.TemplateID == Template || item.Alias == Template);
-
-    private bool IsBehind(SandboxDetail item, (DateTimeOffset StartedAt, string Id) after)
-    {
-        var order = item.StartedAt.CompareTo(after.StartedAt);
-        if (order == 0)
-            order = string.CompareOrdinal(item.SandboxID, after.Id);
-        return Ascending ? order > 0 : order < 0;
-    }
-
-    private static string Token(SandboxDetail last) =>
-        Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{last.StartedAt.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)}__{last.SandboxID}"));
-
-    private static (DateTimeOffset, string) TokenOf(string token)
-    {
-        try
-        {
-            var parts = Encoding.UTF8.GetString(Base64Url.DecodeFromChars(token)).Split("__");
-            if (parts.Length >= 2 && SandboxId.TryParse(parts[1], out _))
-                return (TimeOf(parts[0]), parts[1]);
-        }
-        catch (FormatException)
-        {
-            // said below
-        }
-        throw E2BException.Bad("nextToken is not one that this server gave");
-    }
-
-    private static DateTimeOffset TimeOf(string text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
-        ? time
-        : throw E2BException.Bad($"'{(text.Length <= 40 ? text : text[..40])}' is no time; use RFC 3339");
 
     private static string[] StatesOf(string? text)
     {
@@ -93,17 +53,8 @@ internal sealed record SandboxList
         return states;
     }
 
-    private static int LimitOf(string? text)
-    {
-        if (string.IsNullOrEmpty(text))
-            return MaxLimit;
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is >= 1 and <= MaxLimit
-            ? limit
-            : throw E2BException.Bad($"limit must be 1 to {MaxLimit}");
-    }
-
-    /// <summary>The clients encode three times: each name and value, the pairs as a form, and that as a value of the query.</summary>
-    public static Dictionary<string, string> MetadataOf(string? text)
+    // The clients encode three times: each name and value, the pairs as a form, and that as a value of the query.
+    private static Dictionary<string, string> MetadataOf(string? text)
     {
         var metadata = new Dictionary<string, string>();
         foreach (var pair in (text ?? "").Split('&', StringSplitOptions.RemoveEmptyEntries))

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
@@ -9,13 +11,15 @@ internal static class TemplateRoutes
 {
     public static void Map(IEndpointRouteBuilder app)
     {
-        app.MapGet("/templates", (ITemplates templates) => Results.Json(List(templates), E2BJson.Default.ListTemplateBody));
-        app.MapGet("/v2/templates", (ITemplates templates) => Results.Json(List(templates), E2BJson.Default.ListTemplateBody));
+        app.MapGet("/templates", (ITemplates templates) => Results.Json(templates.List().Select(Describe).ToList(), E2BJson.Default.ListTemplateBody));
+        app.MapGet("/v2/templates", (ITemplates templates, HttpContext context) => Results.Json(
+            Paging.Parse(context.Request.Query).Take(context, templates.List(), template => (template.CreatedAt, template.Name)).ConvertAll(Describe), E2BJson.Default.ListTemplateBody));
+        app.MapGet("/templates/{id}", (string id, ITemplates templates) => Results.Json(DescribeBuilds(Get(templates, id)), E2BJson.Default.TemplateWithBuildsBody));
         app.MapGet("/templates/aliases/{alias}", (string alias, ITemplates templates) =>
             Results.Json(new TemplateAliasBody(Get(templates, alias).Name, Public: true), E2BJson.Default.TemplateAliasBody));
         app.MapDelete("/templates/{id}", async (string id, ITemplates templates, ISnapshots snapshots) =>
         {
-            if (snapshots.TryFind(id) is { } snapshot) // clients take snapshots for templates
+            if (snapshots.TryFind(SandboxControl.TemplateName(id)) is { } snapshot) // clients take snapshots for templates
             {
                 snapshots.Remove(snapshot.Id);
                 return Results.NoContent();
@@ -25,10 +29,10 @@ internal static class TemplateRoutes
         });
     }
 
-    private static List<TemplateBody> List(ITemplates templates) => templates.List().Select(template => new TemplateBody
+    private static TemplateBody Describe(TemplateInfo template) => new()
     {
         TemplateID = template.Name,
-        BuildID = template.Generation,
+        BuildID = BuildIdOf(template),
         CpuCount = template.CpuCount,
         MemoryMB = template.MemoryMiB,
         DiskSizeMB = (int)(template.DiskBytes >> 20),
@@ -41,13 +45,28 @@ internal static class TemplateRoutes
         BuildStatus = "ready",
         BuildCount = 1,
         SpawnCount = template.Sandboxes,
-    }).ToList();
+    };
+
+    private static TemplateWithBuildsBody DescribeBuilds(TemplateInfo template) => new()
+    {
+        TemplateID = template.Name,
+        Public = true,
+        Aliases = [template.Name],
+        Names = [template.Name],
+        CreatedAt = template.CreatedAt,
+        UpdatedAt = template.CreatedAt,
+        SpawnCount = template.Sandboxes,
+        Builds = [new TemplateBuildBody(BuildIdOf(template), "ready", template.CreatedAt, template.CreatedAt, template.CreatedAt, template.CpuCount, template.MemoryMiB, (int)(template.DiskBytes >> 20), E2BOptions.EnvdVersion)],
+    };
+
+    // Theirs are UUIDs; a generation has an id of another form.
+    private static Guid BuildIdOf(TemplateInfo template) => new(SHA256.HashData(Encoding.ASCII.GetBytes(template.Generation)).AsSpan(0, 16));
 
     private static TemplateInfo Get(ITemplates templates, string name)
     {
         try
         {
-            return templates.Get(name);
+            return templates.Get(SandboxControl.TemplateName(name));
         }
         catch (SandboxException e) when (e.Code == ErrorCode.NotFound)
         {

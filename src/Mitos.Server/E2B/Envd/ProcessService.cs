@@ -2,11 +2,12 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using Mitos.Engine.Agent;
 using Mitos.Protocol.Messages;
+using Mitos.Server.E2B.Control;
 
 namespace Mitos.Server.E2B.Envd;
 
 /// <summary>process.Process: starts, follows and feeds processes of a guest.</summary>
-internal sealed class ProcessService
+internal sealed class ProcessService(SandboxLogs logs)
 {
     private const int Kill = 9;
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30), TimeoutGrace = TimeSpan.FromSeconds(1);
@@ -38,6 +39,7 @@ internal sealed class ProcessService
         await using var process = started;
         if (request.Text("tag") is { Length: > 0 } tag)
             _tags[process.Key] = tag;
+        logs.Add(call.Sandbox.Id, "info", $"process {process.Pid} started: {string.Join(' ', spec.Argv)}", ("pid", $"{process.Pid}"), ("user", spec.User));
         await FollowAsync(call, stream, process, spec.Terminal is not null, isStart: true);
     }
 
@@ -155,6 +157,8 @@ internal sealed class ProcessService
                     }
                     if (!await next)
                         break;
+                    if (isStart && events.Current.Exit is { } exit)
+                        logs.Add(call.Sandbox.Id, exit.Code == 0 ? "info" : "warn", $"process {process.Pid} ended: {StatusOf(exit)}", ("pid", $"{process.Pid}"));
                     await SendAsync(stream, events.Current, isTerminal);
                     next = events.MoveNextAsync().AsTask();
                 }
@@ -201,13 +205,15 @@ internal sealed class ProcessService
     // As Go's os.ProcessState says it, which clients show.
     private static void WriteEnd(Utf8JsonWriter writer, ProcessExit exit)
     {
-        var status = exit.Signal == 0 ? $"exit status {exit.Code}" : $"signal: {SignalName(exit.Signal)}";
+        var status = StatusOf(exit);
         writer.WriteNumber("exitCode", exit.Signal == 0 ? exit.Code : -1);
         writer.WriteBoolean("exited", exit.Signal == 0);
         writer.WriteString("status", status);
         if (exit.Code != 0)
             writer.WriteString("error", status);
     }
+
+    private static string StatusOf(ProcessExit exit) => exit.Signal == 0 ? $"exit status {exit.Code}" : $"signal: {SignalName(exit.Signal)}";
 
     private static string SignalName(int signal) => signal switch
     {

@@ -1,0 +1,166 @@
+// What our forks do beyond E2B's: section 12 of their contract, the part that is behaviour.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ask, api, askAgent } from '../lib/http.mjs'
+import { create, keep, remove, sandboxTest } from '../lib/sandboxes.mjs'
+import { Sandbox } from '../lib/sdk.mjs'
+import { until } from '../lib/wait.mjs'
+
+const print = async (sandbox, command) => (await sandbox.commands.run(command)).stdout.trim()
+
+/** Forks that all came to be. */
+async function forks(source, count) {
+  const made = await source.fork({ count, timeoutMs: 600_000 })
+  for (const fork of made) {
+    if (fork instanceof Error) throw fork
+    keep(fork)
+  }
+  assert.equal(made.length, count)
+  return made
+}
+
+sandboxTest('O-2: many children of one instant all answer', async (source) => {
+  const made = await forks(source, 8)
+  const answers = await Promise.all(made.map((fork) => print(fork, 'echo $E2B_SANDBOX_ID')))
+  assert.deepEqual(answers, made.map((fork) => fork.sandboxId))
+  await Promise.all(made.map(remove))
+})
+
+sandboxTest('O-3: the variable of a Python process is in every child, and diverges', async (source) => {
+  const { pid } = await source.commands.run('python3 -i -u -q -c "x = 42"', { background: true, stdin: true, timeoutMs: 0 })
+  const family = [source, ...(await forks(source, 2))]
+  const values = await Promise.all(family.map(async (sandbox, index) => {
+    const python = await sandbox.commands.connect(pid)
+    await python.sendStdin(`x += ${index}; print("x is", x)\n`)
+    await until('its answer', () => /x is \d+/.test(python.stdout))
+    await python.disconnect()
+    return Number(/x is (\d+)/.exec(python.stdout)[1])
+  }))
+  assert.deepEqual(values, [42, 43, 44])
+})
+
+sandboxTest('O-5: open commands and terminals of the source go on across a fork', async (source) => {
+  const command = await source.commands.run('while read line; do echo "heard $line"; done', { background: true, stdin: true, timeoutMs: 0 })
+  let shown = ''
+  const terminal = await source.pty.create({ cols: 80, rows: 24, onData: (data) => { shown += Buffer.from(data).toString() }, timeoutMs: 0 })
+  await command.sendStdin('before\n')
+  await until('the line before', () => command.stdout.includes('heard before'))
+  await forks(source, 2)
+  await command.sendStdin('after\n')
+  await source.pty.sendInput(terminal.pid, Buffer.from('echo "of pid <$$>"\n'))
+  await until('the line after, on the same stream', () => command.stdout === 'heard before\nheard after\n')
+  await until('the terminal, on the same stream', () => shown.includes(`of pid <${terminal.pid}>`))
+  await terminal.kill()
+  await command.kill()
+})
+
+sandboxTest('O-6: forks of forks diverge at each level, and outlive their ancestors', async (source) => {
+  const levels = [source]
+  for (let depth = 1; depth <= 5; depth++) {
+    const [next] = await forks(levels.at(-1), 1)
+    await next.commands.run(`echo ${depth} >> levels.txt`)
+    levels.push(next)
+  }
+  for (const at of [0, 2, 4]) await remove(levels[at])
+  assert.equal(await print(levels[5], 'paste -sd, levels.txt'), '1,2,3,4,5')
+  assert.equal(await print(levels[3], 'paste -sd, levels.txt'), '1,2,3')
+  const [last] = await forks(levels[5], 1)
+  assert.equal(await print(last, 'paste -sd, levels.txt'), '1,2,3,4,5')
+})
+
+sandboxTest('O-7: a paused sandbox is forked, and stays paused', async (source) => {
+  await source.files.write('kept.txt', 'kept')
+  await source.pause()
+  const made = await forks(source, 2)
+  for (const fork of made) assert.equal(await fork.files.read('kept.txt'), 'kept')
+  assert.equal((await source.getInfo()).state, 'paused')
+  assert.equal((await made[0].getInfo()).state, 'running')
+})
+
+sandboxTest('O-7: a snapshot is forked, by its id and by its name', async (source) => {
+  const { pid } = await source.commands.run('sleep 3600', { background: true, timeoutMs: 0 })
+  const name = `o7-${source.sandboxId}`
+  const { snapshotId } = await source.createSnapshot({ name })
+  for (const of of [snapshotId, name]) {
+    const [fork] = await Sandbox.fork(of)
+    assert.ok((await keep(fork).commands.list()).some((info) => info.pid === pid)) // memory too
+    await remove(fork)
+  }
+  const made = await create({}, name)
+  assert.ok((await made.commands.list()).some((info) => info.pid === pid))
+  await remove(made)
+  await Sandbox.deleteSnapshot(snapshotId)
+})
+
+sandboxTest('O-8: children have randomness, clock, name and token of their own', async (source) => {
+  const made = await forks(source, 3)
+  const family = [source, ...made]
+  const random = await Promise.all(family.map((one) => print(one, 'head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/uuid')))
+  assert.equal(new Set(random).size, family.length)
+  for (const one of family) assert.ok(Math.abs(Number(await print(one, 'date +%s')) - Date.now() / 1000) < 30)
+  assert.equal(new Set(await Promise.all(family.map((one) => print(one, 'hostname; cat /etc/machine-id')))).size, family.length)
+  const foreign = await ask(made[0].sandboxId, 49983, '/envs', { headers: { 'X-Access-Token': source.envdAccessToken } })
+  assert.equal(foreign.status, 401)
+  assert.equal((await askAgent(made[0], '/envs')).status, 200)
+})
+
+sandboxTest('O-9: a fork amid heavy writes leaves files and databases sound', async (source) => {
+  await source.files.write('write.py', `import os, sqlite3
+base = sqlite3.connect('base.db', isolation_level=None)
+base.execute('pragma journal_mode=wal')
+base.execute('create table t (n integer primary key, text text)')
+print('ready', flush=True)
+with open('log', 'wb', 0) as log:
+    for n in range(10**9):
+        base.execute('insert into t values (?, ?)', (n, 'x' * 500))
+        log.write(b'%015d\\n' % n)
+`)
+  const writer = await source.commands.run('python3 write.py', { background: true, timeoutMs: 0 })
+  await until('the first row', () => writer.stdout.includes('ready'))
+  const made = await forks(source, 2)
+  for (const one of [source, ...made]) {
+    const check = await print(one, `pkill -f '[w]rite.py'; sleep 1; python3 -c "
+import sqlite3
+base = sqlite3.connect('base.db')
+count, last = base.execute('select count(*), max(n) from t').fetchone()
+lines = open('log').read().split('\\n')
+print(base.execute('pragma integrity_check').fetchone()[0], count == last + 1, [int(l) for l in lines[:-1]] == list(range(len(lines) - 1)), 0 <= count - (len(lines) - 1) <= 1)
+"`)
+    assert.equal(check, 'ok True True True')
+  }
+  await writer.disconnect().catch(() => {})
+})
+
+sandboxTest('O-11: killing the source leaves its children running, and the other way round', async (source) => {
+  const [one, other] = await forks(source, 2)
+  await remove(one)
+  assert.equal(await print(source, 'echo on'), 'on')
+  await remove(source)
+  assert.equal(await print(other, 'echo on'), 'on')
+})
+
+test('O-13: forks are listed with metadata, times and lineage of their own', async () => {
+  const metadata = { family: `o13-${Date.now()}` }
+  const source = await create({ metadata, timeoutMs: 600_000 })
+  const [fork] = await source.fork({ timeoutMs: 60_000 })
+  keep(fork)
+  const listed = await Sandbox.list({ query: { metadata } }).nextItems()
+  assert.deepEqual(listed.map((info) => info.sandboxId), [fork.sandboxId, source.sandboxId])
+  assert.ok(listed[0].startedAt > listed[1].startedAt)
+  assert.equal(Math.round((listed[0].endAt - listed[0].startedAt) / 1000), 60)
+  const { json } = await api('GET', `/sandboxes/${fork.sandboxId}`)
+  assert.equal(json.forkedFrom, source.sandboxId)
+  assert.ok(json.forkPoint)
+  await remove(fork)
+  await remove(source)
+})
+
+sandboxTest('O-14: concurrent forks of one source are all served', async (source) => {
+  const made = await Promise.all(Array.from({ length: 20 }, () => source.fork({ timeoutMs: 600_000 })))
+  const ids = made.map(([fork]) => {
+    if (fork instanceof Error) throw fork
+    return keep(fork).sandboxId
+  })
+  assert.equal(new Set(ids).size, 20)
+  await Promise.all(made.map(([fork]) => remove(fork)))
+})

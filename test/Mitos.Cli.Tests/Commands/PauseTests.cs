@@ -1,0 +1,97 @@
+using Mitos.Cli.Tests.Hosting;
+
+namespace Mitos.Cli.Tests.Commands;
+
+/// <summary>pause, resume, snapshot, create and fork of snapshots, --timeout, keys, env.</summary>
+public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
+{
+    private readonly Installation _mitos = fixture.Mitos;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync() => await _mitos.RemoveAllAsync();
+
+    [Fact]
+    public async Task A_paused_sandbox_has_no_machine_shows_what_it_takes_on_disk_and_can_be_forked_and_resumed()
+    {
+        var id = await _mitos.CreateAsync("--name", "dev");
+        await _mitos.InAsync(id, "echo kept > /dev/shm/memory");
+        var paused = await _mitos.RunAsync("pause", "dev");
+        Assert.Equal(id, paused.Ok());
+        Assert.Matches(@"^dev: \d+\.\d MiB on disk\n$", paused.Errors);
+        _mitos.Look().RequireMachines(0);
+        Assert.Equal(id, (await _mitos.RunAsync("pause", "dev")).Ok()); // it is already
+        Assert.Matches($@"{id}\s+dev\s+paused\s+base\s+\d+s\s+-\s+-\s+-\s+\d+\.\d\s+-", (await _mitos.RunAsync("ls")).Ok());
+        Assert.Matches($@"{id} \(dev\)  paused    +\d+s  on disk +\d+\.\d", (await _mitos.RunAsync("tree")).Ok());
+        Assert.Matches(@"on disk +\d+\.\d MiB, paused 20", (await _mitos.RunAsync("inspect", "dev")).Ok());
+        Assert.Matches($@"{id}\s+dev\s+paused\s+-\s+-\s+-\s+-\s+\d+\.\d\s+-\s+-", (await _mitos.RunAsync("top", "--once")).Ok());
+        (await _mitos.RunAsync("exec", "dev", "--", "true")).Refused(125, "paused", "mitos resume");
+
+        var fork = await _mitos.RunAsync("fork", "dev", "--json");
+        Assert.Equal("kept", await _mitos.InAsync(fork.Json().GetProperty("children")[0].GetProperty("sandbox").Text("id"), "cat /dev/shm/memory"));
+        (await _mitos.RunAsync("resume", "dev", "nobody")).Refused(7, "nobody", "mitos ls");
+        Assert.Equal("kept", await _mitos.InAsync("dev", "cat /dev/shm/memory"));
+        (await _mitos.RunAsync("resume", "dve")).Refused(3, "dve", "Did you mean 'dev'?");
+        (await _mitos.RunAsync("pause")).Refused(2, "mitos pause --help");
+    }
+
+    [Fact]
+    public async Task Snapshots_make_sandboxes_one_or_many_and_go_when_they_are_removed()
+    {
+        var id = await _mitos.CreateAsync("--name", "dev");
+        await _mitos.InAsync(id, "echo kept > /dev/shm/memory");
+        var snapshot = (await _mitos.RunAsync("snapshot", "create", "dev", "--name", "golden")).Ok();
+        Assert.Matches($@"{snapshot}\s+golden\s+{id}\s+base\s+\d+s\s+1\s+512\s+\d+\.\d\s+\d+\.\d", (await _mitos.RunAsync("snapshot", "ls")).Ok());
+        Assert.Equal(snapshot, (await _mitos.RunAsync("snapshot", "ls", "-q")).Ok());
+        var copy = await _mitos.CreateAsync("--snapshot", "golden", "--timeout", "1h30m", "--on-timeout", "pause");
+        Assert.Equal("kept", await _mitos.InAsync(copy, "cat /dev/shm/memory"));
+        Assert.Matches($@"{copy}\s.*\spause in (89|90)m", (await _mitos.RunAsync("ls")).Ok());
+        var fork = await _mitos.RunAsync("fork", "--snapshot", snapshot[..8], "--count", "2");
+        Assert.Contains("nothing was paused for it", fork.Errors, StringComparison.Ordinal);
+        Assert.Equal(3, fork.Ok().Split('\n').Length);
+
+        (await _mitos.RunAsync("snapshot", "create", "dev", "--name", "golden")).Refused(4, "golden");
+        (await _mitos.RunAsync("fork", "--snapshot", "goldne")).Refused(3, "goldne", "Did you mean 'golden'?");
+        (await _mitos.RunAsync("create", "--snapshot", "goldne")).Refused(3, "goldne", "Did you mean 'golden'?");
+        (await _mitos.RunAsync("create", "--snapshot", "golden", "--template", "base")).Refused(2, "--template");
+        (await _mitos.RunAsync("fork", "dev", "--snapshot", "golden")).Refused(2, "--snapshot", "mitos fork --help");
+        foreach (var timeout in new[] { "soon", "0", "1x", "-5", "99999d" })
+            (await _mitos.RunAsync("create", $"--timeout={timeout}")).Refused(2);
+        (await _mitos.RunAsync("create", "--on-timeout", "pause")).Refused(2, "--timeout");
+        (await _mitos.RunAsync("snapshot", "rm", "golden", "golden")).Refused(7, "golden", "mitos snapshot ls");
+        Assert.Equal("kept", await _mitos.InAsync(copy, "cat /dev/shm/memory"));
+    }
+
+    [Fact]
+    public async Task Keys_are_shown_once_and_env_points_E2Bs_clients_at_the_daemon()
+    {
+        var key = (await _mitos.RunAsync("keys", "create", "for ci")).Ok();
+        Assert.Matches("^mitos_[0-9a-f]{40}$", key);
+        var listed = (await _mitos.RunAsync("keys", "ls")).Ok();
+        Assert.DoesNotContain(key, listed, StringComparison.Ordinal);
+        var id = listed.Split('\n').Single(line => line.Contains("for ci", StringComparison.Ordinal)).Split(' ')[0];
+
+        var env = await _mitos.RunAsync("env");
+        Assert.Equal([$"export E2B_API_KEY='e2b_{_mitos.Key["mitos_".Length..]}'", $"export E2B_API_URL='{_mitos.Url}'", $"export E2B_SANDBOX_URL='{_mitos.Url}'"], env.Ok().Split('\n'));
+        Assert.Equal("", env.Errors); // nothing stands between it and eval
+        // as E2B's clients ask, with a key that is given
+        var asked = await _mitos.ShellAsync($"export MITOS_API_KEY={key}; eval \"$(mitos env)\"; curl -sf -H \"X-API-KEY: $E2B_API_KEY\" $E2B_API_URL/v2/sandboxes");
+        Assert.Equal("[]", asked.Ok());
+
+        (await _mitos.RunAsync("keys", "rm", "for ci")).Refused(3, "for ci", id); // keys are removed by id
+        Assert.Equal(id, (await _mitos.RunAsync("keys", "rm", id)).Ok());
+        (await _mitos.RunAsync("keys", "rm", id)).Refused(3, "mitos keys ls");
+    }
+
+    [Fact]
+    public async Task A_shell_completes_what_can_be_paused_resumed_and_forked()
+    {
+        await _mitos.CreateAsync("--name", "awake");
+        await _mitos.CreateAsync("--name", "asleep");
+        (await _mitos.RunAsync("pause", "asleep")).Ok();
+        (await _mitos.RunAsync("snapshot", "create", "asleep", "--name", "golden")).Ok();
+        foreach (var (line, word) in new[] { ("pause a", "awake"), ("resume a", "asleep"), ("snapshot rm g", "golden"), ("fork --snapshot g", "golden"), ("create --snapshot g", "golden") })
+            Assert.Equal(word, (await _mitos.RunAsync($"[suggest:{line.Length + 6}]", $"mitos {line}")).Ok());
+        (await _mitos.RunAsync("snapshot", "rm", "golden")).Ok();
+    }
+}
