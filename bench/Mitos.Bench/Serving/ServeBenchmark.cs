@@ -98,8 +98,9 @@ internal sealed class ServeBenchmark(DaemonUnderTest daemon, bool quick, Action<
         var elapsed = await Bench.TimeMsAsync(() => Task.WhenAll(Enumerable.Range(0, count).Select(async _ =>
         {
             var word = $"word-{Interlocked.Increment(ref at)}";
-            if (await _client.RunAsync(sandbox, $"sleep 2; echo {word}") != word)
-                throw new WrongAnswerException($"a command printed something else than {word}");
+            var printed = await _client.RunAsync(sandbox, $"sleep 2; echo {word}");
+            if (printed != word)
+                throw new WrongAnswerException($"a command printed '{printed}' instead of '{word}'");
         })));
         await _client.KillAsync(sandbox.Id);
         _figures["concurrentExecs"] = new JsonObject { ["count"] = count, ["errors"] = 0, ["ms"] = Math.Round(elapsed) };
