@@ -39,7 +39,7 @@ public sealed class AgentClient : IAsyncDisposable
     public async Task<AgentProcess> StartAsync(ProcessSpec spec, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(spec.Timeout, TimeSpan.Zero);
-        // One behind the other, without waiting in between: frames are kept in order, also over a connection that breaks.
+        // One behind the other, without waiting in between.
         var starting = _connection.RequestAsync(MessageType.Start, writer =>
         {
             spec.Key.Write(writer);
@@ -59,7 +59,14 @@ public sealed class AgentClient : IAsyncDisposable
                 await (await attaching).DisposeAsync();
             throw;
         }
-        return await attaching;
+        try
+        {
+            return await attaching;
+        }
+        catch (AgentException e) when (e.Code == AgentErrorCode.NotFound)
+        {
+            return await AttachAsync(spec.Key, 0, 0, cancellationToken); // a connection that was just being made has swapped the two
+        }
     }
 
     /// <summary>Takes the output of a process from given offsets on, or from the oldest byte that is still there.</summary>
