@@ -234,7 +234,7 @@ internal sealed class TemplateService(
             MemoryBytes = generation.ImageBytes,
             DiskBytes = generation.Layers.Except(parents).Sum(layer => host.Layers.LengthOf(LayerId.Parse(layer))),
             CreatedAt = record.CreatedAt,
-            Metadata = record.Metadata,
+            Metadata = record.Metadata ?? new Dictionary<string, string>(),
             Vmm = generation.Vmm,
             Sandboxes = CountSandboxes(record.Name),
         };

@@ -107,7 +107,7 @@ public sealed class TemplateRegistryTests : IDisposable
         var (now, layer) = Build("web");
         Restart();
         Assert.Equal(now.Generation, _registry.Get("web").Generation);
-        Assert.Equal("false", _registry.Get("web").Metadata["public"]);
+        Assert.Equal("false", _registry.Get("web").Metadata!["public"]);
         Assert.True(File.Exists(_layers.PathOf(layer)));
         Refusal.Check(ErrorCode.NotFound, "'none'", () => _registry.SetMetadata("none", new Dictionary<string, string>()));
     }
