@@ -24,8 +24,17 @@ internal sealed class Bench : IAsyncDisposable
         var id = Guid.NewGuid().ToString("n")[..6];
         var options = vmm with { StateDirectory = $"/var/tmp/mitos-bench-{id}", RunDirectory = $"/tmp/mb-{id}", GuestDirectory = guestDirectory, WarmShells = warmShells };
         var engine = await HostEngine.StartAsync(options, NullLoggerFactory.Instance);
-        await engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, new Progress<BuildProgress>(), CancellationToken.None);
-        return new Bench(options, engine);
+        var bench = new Bench(options, engine);
+        try
+        {
+            await engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, new Progress<BuildProgress>(), CancellationToken.None);
+            return bench;
+        }
+        catch
+        {
+            await bench.DisposeAsync();
+            throw;
+        }
     }
 
     public async Task<SandboxId> CreateAsync(int? memoryMiB = null) =>

@@ -26,7 +26,7 @@ try
 }
 catch (Exception e) when (e is SandboxException or IOException or InvalidOperationException or JsonException)
 {
-    Console.Error.WriteLine($"mitos bench: {e.Message}");
+    Console.Error.WriteLine($"mitos bench: {e.Message}{(e is SandboxException { Remedy.Length: > 0 } refusal ? "\n  " + refusal.Remedy : "")}");
     return 1;
 }
 

@@ -3,7 +3,6 @@ using Mitos.Contracts;
 using Mitos.Engine;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Hosts;
-using Mitos.Engine.SelfTest;
 using Mitos.Server;
 using Mitos.Server.Accounts;
 using Mitos.Server.Api;
@@ -24,7 +23,7 @@ try
             Console.WriteLine(JsonSerializer.Serialize(HostProbe.Run(options.Engine).ToBody(), ContractsJson.Default.HostBody));
             return 0;
         case ServerTask.SelfTest:
-            return await HostSelfTest.RunAsync(options.Engine, result => Console.WriteLine(JsonSerializer.Serialize(new SelfTestBody(result.Name, result.Passed, result.Figure), ContractsJson.Default.SelfTestBody)), default) ? 0 : 1;
+            return await SelfTestTask.RunAsync(options.Engine);
     }
     using var loggers = LoggerFactory.Create(logging => logging.AddSimpleConsole(console => console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "));
     await using var engine = await HostEngine.StartAsync(options.Engine, loggers);

@@ -16,7 +16,7 @@ public sealed class DriverTests : IDisposable
     private readonly Drivers _drivers = new();
 
     // Skew is looked for in 1,000 forks, in a check of its own below.
-    private static readonly SelfTestSize Size = new(Forks: 100, Depth: 32, Children: 16);
+    private static readonly SelfTestSize Size = new(Forks: 100, Depth: 32, Children: 16, Births: 10);
 
     public static TheoryData<string, string> Cases
     {

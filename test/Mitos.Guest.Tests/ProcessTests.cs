@@ -43,7 +43,7 @@ public sealed class ProcessTests
     [InlineData("no-such-command", "", "", AgentErrorCode.NotFound, 2)]
     [InlineData("true", "/no/such/directory", "", AgentErrorCode.NotFound, 2)]
     [InlineData("/etc/passwd", "", "", AgentErrorCode.PermissionDenied, 13)]
-    [InlineData("true", "", "no-such-user", AgentErrorCode.NotFound, 0)]
+    [InlineData("true", "", "no-such-user", AgentErrorCode.UnknownUser, 0)]
     [InlineData("a\0b", "", "", AgentErrorCode.InvalidArgument, 0)]
     [InlineData("", "", "", AgentErrorCode.InvalidArgument, 0)]
     public async Task What_cannot_be_started_is_refused_and_says_why(string command, string directory, string user, AgentErrorCode code, int errno)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Mitos.Cli.Terminal;
+using Mitos.Client;
 using Mitos.Contracts;
 
 namespace Mitos.Cli.Commands;
@@ -31,7 +32,7 @@ internal static class ForkCommand
             };
             var kept = result.GetValue(snapshot);
             var (source, forking) = kept is null
-                ? (result.GetValue(id)!, client.ForkAsync(result.GetValue(id)!, request, cancellationToken))
+                ? (result.GetValue(id)!, ForkAsync(client, result.GetValue(id)!, request, cancellationToken))
                 : ($"snapshot {kept}", client.ForkSnapshotAsync(kept, request, cancellationToken));
             var fork = await Waiting.ShowAsync($"forking {source} into {request.Count}", forking);
             var ready = fork.Children.Count(child => child.Error is null);
@@ -49,5 +50,19 @@ internal static class ForkCommand
             }
             return ready == fork.Children.Count ? ExitCode.Ok : ExitCode.Partial;
         });
+    }
+
+    private static async Task<ForkBody> ForkAsync(MitosClient client, string id, ForkRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await client.ForkAsync(id, request, cancellationToken);
+        }
+        catch (MitosException e) when (e.Code == ErrorCodes.NotFound)
+        {
+            if ((await client.ListSnapshotsAsync(null, cancellationToken)).Any(snapshot => snapshot.Id == id || snapshot.Name == id))
+                throw new MitosException(new ErrorBody(e.Code, $"There is no sandbox '{id}', but a snapshot of that name.", $"Make sandboxes of it with `mitos fork --snapshot {id}`."), e);
+            throw;
+        }
     }
 }

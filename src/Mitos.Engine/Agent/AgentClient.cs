@@ -44,7 +44,7 @@ public sealed class AgentClient : IAsyncDisposable
             spec.Key.Write(writer);
             writer.Texts(spec.Argv.ToList()).Text(spec.Directory).Map(spec.Environment).Text(spec.User)
                 .Number((spec.Stdin ? 1 : 0) | (spec.Terminal is null ? 0 : 2))
-                .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)Math.Min(spec.Timeout.TotalMilliseconds, int.MaxValue));
+                .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)Math.Min(spec.Timeout.TotalMilliseconds, int.MaxValue)).Text(spec.Tag);
         }, cancellationToken);
         return await AttachAsync(spec.Key, 0, 0, cancellationToken);
     }
@@ -114,7 +114,7 @@ public sealed class AgentClient : IAsyncDisposable
                 var (pid, argv, directory, user) = (reader.Int32(), reader.Texts(), reader.Text(), reader.Text());
                 var started = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(reader.Signed(), 0, 253402300799999));
                 var (ended, code, signal) = (reader.Flag(), reader.Int32(), reader.Int32());
-                list.Add(new ProcessInfo(key, pid, argv, directory, user, started, ended ? new ProcessExit(code, signal) : null));
+                list.Add(new ProcessInfo(key, pid, argv, directory, user, started, ended ? new ProcessExit(code, signal) : null, reader.Text(), reader.Flag()));
             }
             return reader.Failed ? null : list;
         }
@@ -141,7 +141,7 @@ public sealed class AgentClient : IAsyncDisposable
         static GuestMetrics? Read(WireReader reader)
         {
             var metrics = new GuestMetrics(reader.Int32(), TimeSpan.FromMicroseconds(Bounded(reader.Number())), Bounded(reader.Number()), Bounded(reader.Number()),
-                Bounded(reader.Number()), Bounded(reader.Number()), reader.Int32(), TimeSpan.FromMilliseconds(Bounded(reader.Number())), reader.Number() / 100.0);
+                Bounded(reader.Number()), Bounded(reader.Number()), reader.Int32(), TimeSpan.FromMilliseconds(Bounded(reader.Number())), reader.Number() / 100.0, Bounded(reader.Number()));
             return reader.Failed ? null : metrics;
         }
 
@@ -169,7 +169,7 @@ public sealed class AgentClient : IAsyncDisposable
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 }
 
-/// <summary>What the guest's kernel says of its load. Sizes in bytes; <c>Load</c> is the average number of runnable tasks over the last minute.</summary>
+/// <summary>What the guest's kernel says of its load. Sizes in bytes; <c>Load</c> is the average number of runnable tasks over the last minute; cached memory is available too.</summary>
 public sealed record GuestMetrics(
     int CpuCount, TimeSpan CpuUsed, long MemoryTotalBytes, long MemoryAvailableBytes, long DiskTotalBytes, long DiskUsedBytes, int Processes, TimeSpan Uptime,
-    double Load = 0);
+    double Load = 0, long MemoryCachedBytes = 0);

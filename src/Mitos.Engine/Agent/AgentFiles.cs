@@ -77,9 +77,10 @@ public sealed class AgentFiles
     /// <param name="mode">Permission bits; 0: 0644.</param>
     /// <param name="user">Whose file, and whose rights.</param>
     /// <param name="cancellationToken">Drops what was written.</param>
+    /// <param name="metadata">See <see cref="GuestFile.Metadata"/>; what was there before goes.</param>
     /// <returns>Bytes written.</returns>
     /// <exception cref="AgentException">Exhausted: the guest's disk is full.</exception>
-    public async Task<long> WriteAsync(string path, Stream source, int mode, string user, CancellationToken cancellationToken)
+    public async Task<long> WriteAsync(string path, Stream source, int mode, string user, CancellationToken cancellationToken, IReadOnlyDictionary<string, string>? metadata = null)
     {
         var token = RandomNumberGenerator.GetHexString(12, lowercase: true);
         var ahead = new Queue<Task>();
@@ -102,7 +103,7 @@ public sealed class AgentFiles
             }
             while (ahead.TryDequeue(out var next))
                 await next;
-            await RequestAsync(MessageType.CommitFile, path, user, writer => writer.Text(token).Number(mode), cancellationToken);
+            await RequestAsync(MessageType.CommitFile, path, user, writer => writer.Text(token).Number(mode).Map(metadata ?? new Dictionary<string, string>()), cancellationToken);
             return offset;
         }
         catch
@@ -155,7 +156,7 @@ public sealed class AgentFiles
 
     private static GuestFile ReadFile(ref WireReader reader) =>
         new(reader.Text(), (FileKind)reader.Int32(), reader.Int32(), (uint)reader.Int32(), (uint)reader.Int32(), (long)reader.Number(),
-            DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(reader.Signed(), 0, 253402300799999)), reader.Text());
+            DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(reader.Signed(), 0, 253402300799999)), reader.Text(), reader.Map());
 }
 
 /// <summary>A file in a guest.</summary>
@@ -167,4 +168,6 @@ public sealed class AgentFiles
 /// <param name="Size">Bytes.</param>
 /// <param name="ModifiedAt">Last change of its content.</param>
 /// <param name="LinkTarget">Where a link points; else empty.</param>
-public sealed record GuestFile(string Path, FileKind Kind, int Mode, uint UserId, uint GroupId, long Size, DateTimeOffset ModifiedAt, string LinkTarget);
+/// <param name="Metadata">What users put beside its content: its extended attributes <c>user.e2b.KEY</c>, by KEY.</param>
+public sealed record GuestFile(string Path, FileKind Kind, int Mode, uint UserId, uint GroupId, long Size, DateTimeOffset ModifiedAt, string LinkTarget,
+    IReadOnlyDictionary<string, string> Metadata);

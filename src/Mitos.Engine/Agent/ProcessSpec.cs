@@ -26,6 +26,9 @@ public sealed record ProcessSpec
     /// <summary>After this the process group gets SIGTERM, and SIGKILL 2 s later. Zero: no limit.</summary>
     public TimeSpan Timeout { get; init; }
 
+    /// <summary>The user's name for it, of any form; empty: none. Listed, and the same in forks.</summary>
+    public string Tag { get; init; } = "";
+
     /// <summary>Names it. A start with a key that exists finds that process.</summary>
     public ProcessKey Key { get; init; } = ProcessKey.New();
 }
@@ -47,4 +50,4 @@ public readonly record struct ProcessEvent(OutputStream Stream, ulong Offset, Re
 
 /// <summary>A process that the host started.</summary>
 public sealed record ProcessInfo(
-    ProcessKey Key, int Pid, IReadOnlyList<string> Argv, string Directory, string User, DateTimeOffset StartedAt, ProcessExit? Exit);
+    ProcessKey Key, int Pid, IReadOnlyList<string> Argv, string Directory, string User, DateTimeOffset StartedAt, ProcessExit? Exit, string Tag, bool HasTerminal);

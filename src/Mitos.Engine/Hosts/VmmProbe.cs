@@ -51,7 +51,7 @@ internal static class VmmProbe
             throw new SandboxException(ErrorCode.FailedPrecondition, $"{path} says it is '{words}', not Firecracker.", place);
         if (version.WhyNot(0) is { } reason)
             throw new SandboxException(ErrorCode.FailedPrecondition, reason + ".", place);
-        var facts = new VmmFacts("firecracker", version.ToString(), path, "kvm", "Firecracker has no other") { DeviceModel = FirecrackerRequests.DeviceModel, HostKey = HostKey(), Agent = AgentTransport.Vsock };
+        var facts = new VmmFacts("firecracker", version.ToString(), path, "kvm", "Firecracker has no other") { DeviceModel = FirecrackerRequests.DeviceModel, HostKey = HostKey(), Agent = AgentTransport.Vsock, HasBuildNetwork = false };
         return [.. Enum.GetValues<FirecrackerSave>().Select(save => new VmmCandidate(facts with { Method = save.ToString() }, SharesBlocks: true, layers => new FirecrackerDriver(facts, version, save, layers)))];
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using Mitos.Engine.Disks;
@@ -90,6 +91,25 @@ public sealed class ProbeRig : IAsyncDisposable
     /// <summary>A child of a capture.</summary>
     public Task<ProbeMachine> BirthAsync(ProbeCapture capture, CancellationToken cancellationToken) => BirthAsync(capture.Capture, cancellationToken);
 
+    /// <summary>A child of a capture, of a shell that was ready: what is done for it while nobody waits is not part of it.</summary>
+    /// <returns>The child, and how long it took until its probe had answered.</returns>
+    public async Task<(ProbeMachine Child, TimeSpan Ready)> TimeBirthAsync(ProbeCapture capture, bool warm, CancellationToken cancellationToken)
+    {
+        var shell = warm ? await Task.Run(() => Host.StartShell(Generation), cancellationToken) : null;
+        var started = Stopwatch.GetTimestamp();
+        var child = await BirthAsync(capture.Capture, cancellationToken, shell);
+        try
+        {
+            await child.Probe.PingAsync([], cancellationToken);
+            return (child, Stopwatch.GetElapsedTime(started));
+        }
+        catch
+        {
+            await child.DisposeAsync();
+            throw;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Shells.DisposeAsync();
@@ -109,9 +129,9 @@ public sealed class ProbeRig : IAsyncDisposable
             Directory.Delete(directory, recursive: true);
     }
 
-    private async Task<ProbeMachine> BirthAsync(Capture capture, CancellationToken cancellationToken)
+    private async Task<ProbeMachine> BirthAsync(Capture capture, CancellationToken cancellationToken, Machine? shell = null)
     {
-        var (machine, _) = await _birth.MakeAsync(capture, null, null, cancellationToken);
+        var (machine, _) = await _birth.MakeAsync(capture, null, shell, cancellationToken);
         try
         {
             return new ProbeMachine(machine, await ProbeClient.ConnectAsync(machine.Vmm.ConnectAgentAsync, cancellationToken));

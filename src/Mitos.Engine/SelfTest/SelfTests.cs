@@ -31,6 +31,7 @@ public static class SelfTests
             ["forks of forks keep what each ancestor wrote"] = LineageChecks.DepthAsync,
             ["children of one instant are apart"] = LineageChecks.ManyAsync,
             ["disks are frozen with memory, and apart afterwards"] = LineageChecks.DiskAsync,
+            ["a fork costs its delta"] = CostChecks.ForkAsync,
             ["a process that is killed or stands still is an error, and nothing is left of it"] = FaultChecks.KilledAndStalledAsync,
             ["a state that is damaged is refused, and its source goes on"] = FaultChecks.DamagedStateAsync,
         };

@@ -168,6 +168,8 @@ internal sealed class TemplateService(
         if (registry.TryGet(spec.Name) is not null && CountSandboxes(spec.Name) is > 0 and var users)
             throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{spec.Name}' is used by {users} sandboxes and snapshots, and cannot be replaced.", "Remove them first, or build under another name.");
         using var generation = await OpenForBuildAsync(parent, spec, cancellationToken);
+        if (!host.Driver.Facts.HasBuildNetwork)
+            progress.Report(new BuildProgress("network", 1, 1, $"{host.Driver.Facts.Name} gives builds no network: a step that fetches something needs a daemon with --vmm qemu", true));
         var shell = await Task.Run(() => host.StartShell(generation, network: true), cancellationToken);
         using var capture = Capture.Of(generation, host.Layers);
         var (machine, _) = await birth.MakeAsync(capture, null, shell, cancellationToken);

@@ -55,6 +55,9 @@ public sealed record VmmFacts(string Name, string Version, string Binary, string
     /// <summary>Changes whenever the driver presents a guest with other devices: a device state fits only the devices it was saved with.</summary>
     public string DeviceModel { get; init; } = "";
 
+    /// <summary>Whether builds of templates can have a network. Default true.</summary>
+    public bool HasBuildNetwork { get; init; } = true;
+
     /// <summary>How hosts reach the agent in its guests.</summary>
     public AgentTransport Agent { get; init; }
 }

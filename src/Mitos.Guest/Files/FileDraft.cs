@@ -1,6 +1,7 @@
 using System.Text;
 using Mitos.Guest.Native;
 using Mitos.Guest.Sessions;
+using Mitos.Protocol.Messages;
 
 namespace Mitos.Guest.Files;
 
@@ -14,8 +15,9 @@ internal static unsafe class FileDraft
 
     public static void Write(string path, string token, ulong offset, ReadOnlySpan<byte> bytes)
     {
-        if (FileStat.TryRead(path, follow: true, out var existing) && existing.Kind == Protocol.Messages.FileKind.Directory)
-            throw AgentError.From(Errno.EISDIR, $"write '{path}'");
+        // A device or pipe would be replaced by the rename.
+        if (FileStat.TryRead(path, follow: true, out var existing) && existing.Kind != FileKind.File)
+            throw existing.Kind == FileKind.Directory ? AgentError.From(Errno.EISDIR, $"write '{path}'") : AgentError.Invalid($"'{path}' is no regular file; write to it with a command");
         if (offset == 0 && Path.GetDirectoryName(path) is { } parent)
             FileOperations.MakeDirectories(parent, 0x1ED /* 0755 */);
         var draft = NameOf(path, token);
@@ -49,9 +51,19 @@ internal static unsafe class FileDraft
     /// <param name="path">The file.</param>
     /// <param name="token">Of the upload.</param>
     /// <param name="mode">Permission bits; 0: those of the file that is replaced, else 0644.</param>
-    public static void Commit(string path, string token, uint mode)
+    /// <param name="metadata">See <see cref="Metadata"/>. A file that is replaced takes its own with it.</param>
+    public static void Commit(string path, string token, uint mode, Dictionary<string, string> metadata)
     {
         var draft = NameOf(path, token);
+        try
+        {
+            Metadata.Set(draft, metadata);
+        }
+        catch (AgentError)
+        {
+            _ = Libc.Unlink(draft);
+            throw;
+        }
         if (mode == 0)
             mode = FileStat.TryRead(path, follow: true, out var existing) ? existing.Mode : 0x1A4;
         if (Libc.Chmod(draft, mode & 0xFFF) == 0 && Libc.Rename(draft, path) == 0)

@@ -8,7 +8,7 @@ namespace Mitos.Guest.Files;
 /// <summary>What the host can do with files. Runs on the file worker's thread, as the user that the request names.</summary>
 internal static unsafe class FileOperations
 {
-    private const int MaxRead = 48 << 10, MaxEntries = 10_000;
+    private const int MaxRead = 48 << 10, MaxEntries = 10_000, MaxListBytes = 6 << 20;
     private const int CloseOnExec = 0x80000, NonBlocking = 0x800;
 
     public static void Run(MessageType type, WireReader request, WireWriter reply)
@@ -21,7 +21,7 @@ internal static unsafe class FileOperations
         switch (type)
         {
             case MessageType.Stat:
-                FileStat.Read(path).Write(reply);
+                Describe(FileStat.Read(path), reply);
                 break;
             case MessageType.ListDirectory:
                 List(path, request.Int32(), reply);
@@ -30,13 +30,13 @@ internal static unsafe class FileOperations
                 Read(path, request.Number(), request.Int32(), reply);
                 break;
             case MessageType.WriteFile:
-                FileDraft.Write(path, request.Text(), request.Number(), request.Rest());
+                FileDraft.Write(GuestPath.Follow(path), request.Text(), request.Number(), request.Rest());
                 break;
             case MessageType.CommitFile:
-                FileDraft.Commit(path, request.Text(), (uint)request.Int32());
+                FileDraft.Commit(GuestPath.Follow(path), request.Text(), (uint)request.Int32(), request.Map());
                 break;
             case MessageType.AbortFile:
-                FileDraft.Abort(path, request.Text());
+                FileDraft.Abort(GuestPath.Follow(path), request.Text());
                 break;
             case MessageType.MakeDirectory:
                 MakeDirectories(path, (uint)request.Int32());
@@ -134,7 +134,17 @@ internal static unsafe class FileOperations
         Collect(path, Math.Clamp(depth, 1, 64), found);
         reply.Number(found.Count);
         foreach (var stat in found)
-            stat.Write(reply);
+        {
+            Describe(stat, reply);
+            if (reply.Written.Length > MaxListBytes)
+                throw new AgentError(AgentErrorCode.Exhausted, $"What there is to say of the entries of '{path}' is longer than {MaxListBytes >> 20} MiB; list a deeper directory or less depth");
+        }
+    }
+
+    private static void Describe(FileStat stat, WireWriter reply)
+    {
+        stat.Write(reply);
+        reply.Map(Metadata.Read(stat.Path, stat.Kind));
     }
 
     private static void Collect(string path, int depth, List<FileStat> found)

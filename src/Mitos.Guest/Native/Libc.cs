@@ -88,6 +88,15 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "readlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial nint Readlink(string path, byte* buffer, nuint size);
 
+    [LibraryImport(C, EntryPoint = "llistxattr", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint Llistxattr(string path, byte* names, nuint size);
+
+    [LibraryImport(C, EntryPoint = "lgetxattr", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint Lgetxattr(string path, string name, byte* value, nuint size);
+
+    [LibraryImport(C, EntryPoint = "lsetxattr", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Lsetxattr(string path, string name, byte* value, nuint size, int flags);
+
     [LibraryImport(C, EntryPoint = "sethostname", SetLastError = true)]
     public static partial int Sethostname(byte* name, nuint length);
 

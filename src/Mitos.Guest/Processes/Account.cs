@@ -11,14 +11,14 @@ internal sealed record Account(string Name, uint UserId, uint GroupId, string Ho
     private static readonly TextFile Users = new("/etc/passwd"), GroupList = new("/etc/group");
 
     /// <summary>Finds by name or number; empty: <c>user</c> where it exists, else root.</summary>
-    /// <exception cref="AgentError">NotFound.</exception>
+    /// <exception cref="AgentError">UnknownUser.</exception>
     public static Account Find(string name)
     {
         var lines = Users.Lines();
         if (name.Length == 0)
             return Parse(lines, "user") ?? Parse(lines, "root") ?? Root;
         return Parse(lines, name) ?? (name is "root" or "0" ? Root : null)
-            ?? throw new AgentError(AgentErrorCode.NotFound, $"There is no user '{name}' in the guest; /etc/passwd lists those that exist");
+            ?? throw new AgentError(AgentErrorCode.UnknownUser, $"There is no user '{name}' in the guest; /etc/passwd lists those that exist");
     }
 
     private static Account Root => new("root", 0, 0, "/root", "/bin/sh", [0]);

@@ -12,7 +12,6 @@ internal sealed class GuestProcess : Endpoint
 {
     /// <summary>How long the group of a process that is out of time has between SIGTERM and SIGKILL.</summary>
     private const int TerminationMs = 2000;
-    private readonly bool _terminal;
     private readonly OutputChannel[] _outputs;
     private readonly LoopTimer? _timeout;
     private readonly ExitWatch _exit;
@@ -20,7 +19,7 @@ internal sealed class GuestProcess : Endpoint
     private GuestProcess(EventLoop loop, StartRequest request, Account account, int pid, ProcessPipes pipes, Action<GuestProcess> changed)
         : base(request.Key)
     {
-        (Pid, Argv, Directory, User, _terminal) = (pid, request.Argv, request.Directory, account.Name, request.Terminal);
+        (Pid, Argv, Directory, User, Tag, HasTerminal) = (pid, request.Argv, request.Directory, account.Name, request.Tag, request.Terminal);
         StartedUnixMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         var (input, output, error) = pipes.TakeOurSide();
         _exit = new ExitWatch(loop, () => changed(this));
@@ -29,7 +28,7 @@ internal sealed class GuestProcess : Endpoint
             : [new OutputChannel(loop, output, _exit.OnOutput), new OutputChannel(loop, error, _exit.OnOutput)];
         _exit.Outputs = _outputs;
         if (input >= 0)
-            Input = new InputChannel(loop, input, _terminal ? InputEnd.Terminal : InputEnd.Close);
+            Input = new InputChannel(loop, input, HasTerminal ? InputEnd.Terminal : InputEnd.Close);
         if (request.TimeoutMs > 0)
             _timeout = loop.After(request.TimeoutMs, () => TimeOut(loop));
     }
@@ -39,6 +38,11 @@ internal sealed class GuestProcess : Endpoint
     public string Directory { get; }
 
     public string User { get; }
+
+    /// <summary>What the host calls it; may be empty.</summary>
+    public string Tag { get; }
+
+    public bool HasTerminal { get; }
 
     public long StartedUnixMs { get; }
 
@@ -83,8 +87,8 @@ internal sealed class GuestProcess : Endpoint
     {
         if (rows is < 1 or > ushort.MaxValue || columns is < 1 or > ushort.MaxValue)
             throw AgentError.Invalid($"A terminal of {rows} rows and {columns} columns; both are 1 to {ushort.MaxValue}");
-        if (!_terminal || _outputs[0].Descriptor < 0)
-            throw new AgentError(AgentErrorCode.FailedPrecondition, _terminal ? $"Process {Pid} has ended already" : "The process has no terminal");
+        if (!HasTerminal || _outputs[0].Descriptor < 0)
+            throw new AgentError(AgentErrorCode.FailedPrecondition, HasTerminal ? $"Process {Pid} has ended already" : "The process has no terminal");
         ProcessPipes.SetSize(_outputs[0].Descriptor, rows, columns);
     }
 

@@ -60,7 +60,7 @@ internal sealed class ProcessTable
         {
             process.Key.Write(reply);
             reply.Number(process.Pid).Texts(process.Argv).Text(process.Directory).Text(process.User).Signed(process.StartedUnixMs)
-                .Flag(process.ExitCode is not null).Number(process.ExitCode ?? 0).Number(process.ExitSignal);
+                .Flag(process.ExitCode is not null).Number(process.ExitCode ?? 0).Number(process.ExitSignal).Text(process.Tag).Flag(process.HasTerminal);
         }
     }
 

@@ -5,7 +5,7 @@ namespace Mitos.Guest.Processes;
 
 /// <summary>What the host asks for with <see cref="MessageType.Start"/>.</summary>
 internal sealed record StartRequest(
-    ProcessKey Key, string[] Argv, string Directory, Dictionary<string, string> Environment, string User, bool Stdin, bool Terminal, int Rows, int Columns, int TimeoutMs)
+    ProcessKey Key, string[] Argv, string Directory, Dictionary<string, string> Environment, string User, bool Stdin, bool Terminal, int Rows, int Columns, int TimeoutMs, string Tag = "")
 {
     /// <exception cref="AgentError">InvalidArgument.</exception>
     public static StartRequest Read(ref WireReader reader)
@@ -16,7 +16,7 @@ internal sealed record StartRequest(
         var environment = reader.Map();
         var user = reader.Text();
         var flags = reader.Int32();
-        var request = new StartRequest(key, argv, directory, environment, user, (flags & 1) != 0, (flags & 2) != 0, reader.Int32(), reader.Int32(), reader.Int32());
+        var request = new StartRequest(key, argv, directory, environment, user, (flags & 1) != 0, (flags & 2) != 0, reader.Int32(), reader.Int32(), reader.Int32(), reader.Text());
         if (reader.Failed || argv.Length == 0 || argv[0].Length == 0)
             throw AgentError.Invalid("A process needs a command");
         if (Array.Exists(argv, argument => argument.Contains('\0')) || directory.Contains('\0'))

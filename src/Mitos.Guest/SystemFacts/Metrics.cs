@@ -13,7 +13,8 @@ internal static class Metrics
         reply.Number(Environment.ProcessorCount).Number(CpuUsedUs())
             .Number(Kilobytes(memory, "MemTotal:") << 10).Number(Kilobytes(memory, "MemAvailable:") << 10)
             .Number((ulong)drive.TotalSize).Number((ulong)(drive.TotalSize - drive.TotalFreeSpace))
-            .Number(ProcessCount()).Number((ulong)Environment.TickCount64).Number(LoadHundredths());
+            .Number(ProcessCount()).Number((ulong)Environment.TickCount64).Number(LoadHundredths())
+            .Number((Kilobytes(memory, "Cached:") + Kilobytes(memory, "Buffers:")) << 10);
     }
 
     // Average number of runnable tasks over the last minute, in hundredths: /proc/loadavg says for example 0.42.

@@ -13,6 +13,9 @@ internal sealed unsafe class WatchTable
 {
     private const uint Modify = 0x2, Attribute = 0x4, MovedFrom = 0x40, MovedTo = 0x80, Create = 0x100, Delete = 0x200, DeleteSelf = 0x400,
         Overflow = 0x4000, Ignored = 0x8000, IsDirectory = 0x40000000;
+
+    /// <summary>How long the second half of a move may take: the kernel wakes us between the two.</summary>
+    private const int ArrivalMs = 50;
     private readonly EventLoop _loop;
     private readonly Session _session;
     private readonly FileWorker _worker;
@@ -22,7 +25,7 @@ internal sealed unsafe class WatchTable
     private WatchedDirectories _directories = new(-1);
     private int _inotify = -1;
     private bool _paused;
-    private (FileWatch Watch, string Path, uint Cookie, bool Directory)? _leaving;
+    private readonly List<(FileWatch Watch, string Path, uint Cookie, bool Directory)> _leaving = [];
 
     public WatchTable(EventLoop loop, Session session, FileWorker worker)
     {
@@ -123,6 +126,13 @@ internal sealed unsafe class WatchTable
             OnEvent((int)fields[0], fields[1], fields[2], name);
             rest = rest[(16 + (int)fields[3])..];
         }
+        _batch.Flush();
+        if (_leaving.Count > 0)
+            _loop.After(ArrivalMs, Settle);
+    }
+
+    private void Settle()
+    {
         Leave();
         _batch.Flush();
     }
@@ -143,17 +153,18 @@ internal sealed unsafe class WatchTable
     private void OnEvent(FileWatch watch, string path, uint mask, uint cookie, bool isSelf)
     {
         var isDirectory = (mask & IsDirectory) != 0;
-        if ((mask & MovedTo) != 0 && _leaving is { } left && left.Cookie == cookie && left.Watch == watch)
+        if ((mask & MovedTo) != 0 && _leaving.FindIndex(left => left.Cookie == cookie && left.Watch == watch) is var index and >= 0)
         {
-            _leaving = null;
+            var left = _leaving[index];
+            _leaving.RemoveAt(index);
             if (isDirectory)
                 _directories.Move(watch, left.Path, path);
             _batch.Add(watch, FileEventKind.Moved, path, left.Path);
             return;
         }
-        Leave();
+        Leave(except: cookie);
         if ((mask & MovedFrom) != 0)
-            _leaving = (watch, path, cookie, isDirectory);
+            _leaving.Add((watch, path, cookie, isDirectory));
         else if ((mask & (Create | MovedTo)) != 0)
             OnCreated(watch, path, isDirectory);
         else if ((mask & Delete) != 0 || ((mask & DeleteSelf) != 0 && path == watch.Path))
@@ -187,14 +198,16 @@ internal sealed unsafe class WatchTable
     }
 
     // What moved away and did not arrive elsewhere in the watch is gone.
-    private void Leave()
+    private void Leave(uint except = 0)
     {
-        if (_leaving is not { } left)
-            return;
-        _leaving = null;
-        if (left.Directory)
-            _directories.Remove(left.Watch, left.Path);
-        _batch.Add(left.Watch, FileEventKind.Removed, left.Path);
+        foreach (var left in _leaving.FindAll(left => left.Cookie != except))
+        {
+            _leaving.Remove(left);
+            if (left.Directory)
+                _directories.Remove(left.Watch, left.Path);
+            if (_watches.ContainsValue(left.Watch))
+                _batch.Add(left.Watch, FileEventKind.Removed, left.Path);
+        }
     }
 
     private void Resume()

@@ -11,4 +11,5 @@ public enum AgentErrorCode : byte
     Exhausted = 6,
     Internal = 7,
     Unsupported = 8,
+    UnknownUser = 9,
 }

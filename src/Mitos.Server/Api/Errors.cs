@@ -44,7 +44,7 @@ internal static class Errors
         var code = e.Code switch
         {
             AgentErrorCode.InvalidArgument => ErrorCode.InvalidArgument,
-            AgentErrorCode.NotFound => ErrorCode.NotFound,
+            AgentErrorCode.NotFound or AgentErrorCode.UnknownUser => ErrorCode.NotFound,
             AgentErrorCode.FailedPrecondition or AgentErrorCode.PermissionDenied => ErrorCode.FailedPrecondition,
             AgentErrorCode.AlreadyExists => ErrorCode.Conflict,
             AgentErrorCode.Exhausted => ErrorCode.Exhausted,
@@ -62,6 +62,7 @@ internal static class Errors
         (NotEmpty, _) => "Remove it with recursive=true.",
         (NoSpace, _) => "Free space in the sandbox.",
         (_, AgentErrorCode.InvalidArgument) => SeeDescription,
+        (_, AgentErrorCode.UnknownUser) => "Use a user of the guest, or leave the user out.",
         (_, AgentErrorCode.NotFound) => "GET …/files/list lists files, GET …/processes lists processes.",
         (_, AgentErrorCode.PermissionDenied) => "Use a user who may, for example root.",
         (_, AgentErrorCode.AlreadyExists) => "Remove what is there, or use another path.",

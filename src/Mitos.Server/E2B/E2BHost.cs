@@ -15,7 +15,8 @@ internal static class E2BHost
         services.AddHttpForwarder();
         services.AddSingleton(_ => leases).AddSingleton(options).AddSingleton(TimeProvider.System);
         services.AddSingleton<SandboxControl>().AddSingleton<SandboxLogs>().AddSingleton<MetricSamples>().AddHostedService(provider => provider.GetRequiredService<MetricSamples>());
-        services.AddSingleton<GuestNames>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<EnvdApi>();
+        services.AddSingleton<GuestNames>().AddSingleton<GuestEntries>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<WatchService>();
+        services.AddSingleton(_ => new OpenCalls()).AddSingleton<EnvdApi>();
         services.AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
         services.AddHostedService<Reaper>();
     }

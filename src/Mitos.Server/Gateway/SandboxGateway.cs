@@ -3,6 +3,7 @@ using System.Text;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
 using Mitos.Server.E2B.Envd;
+using Mitos.Server.E2B.Envd.Files;
 using Mitos.Server.Lifecycles;
 
 namespace Mitos.Server.Gateway;
@@ -53,13 +54,13 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
     // A signed URL for clients that reach all sandboxes at one address names none: the signature does.
     private async Task<bool> TryServeSignedAsync(HttpContext context)
     {
-        if (context.Request.Path != EnvdFiles.Path)
+        if (context.Request.Path != FileRoutes.Path)
             return false;
         if (Cors.TryAnswer(context))
             return true;
         var info = sandboxes.List().FirstOrDefault(info => info.State == SandboxState.Running && Signature.Matches(context.Request, info.AccessToken));
         if (info is null)
-            await EnvdFiles.RefuseAsync(context, 401, Signature.Refusal(context.Request));
+            await FileRoutes.RefuseAsync(context, 401, Signature.Refusal(context.Request));
         else
             await envd.ServeAsync(context, info);
         return true;

@@ -51,6 +51,7 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         Assert.Equal(3, fork.Ok().Split('\n').Length);
 
         (await _mitos.RunAsync("snapshot", "create", "dev", "--name", "golden")).Refused(4, "golden");
+        (await _mitos.RunAsync("fork", "golden")).Refused(3, "no sandbox 'golden'", "mitos fork --snapshot golden");
         (await _mitos.RunAsync("fork", "--snapshot", "goldne")).Refused(3, "goldne", "Did you mean 'golden'?");
         (await _mitos.RunAsync("create", "--snapshot", "goldne")).Refused(3, "goldne", "Did you mean 'golden'?");
         (await _mitos.RunAsync("create", "--snapshot", "golden", "--template", "base")).Refused(2, "--template");

@@ -21,7 +21,8 @@ public sealed class Qemu : IAsyncDisposable
         Disk = options.Disk ?? Path.Combine(Directory, "disk");
         if (options.Disk is null)
             Create(Disk, 1 << 20);
-        Create(Path.Combine(Directory, "initramfs"), 0);
+        if (options.Initramfs is null)
+            Create(Path.Combine(Directory, "initramfs"), 0);
         _process = Process.Start(new ProcessStartInfo("qemu-system-x86_64", Arguments()) { RedirectStandardError = true })!;
         Messages = _process.StandardError.ReadToEndAsync();
     }
@@ -132,7 +133,9 @@ public sealed class Qemu : IAsyncDisposable
             "-chardev", Options.SerialSocket ? $"socket,id=console,path={Directory}/serial,server=on,wait=off" : $"file,id=console,path={Directory}/console",
             "-serial", "chardev:console",
             "-netdev", "hubport,hubid=0,id=net", "-device", "virtio-net-device,netdev=net,mac=02:6d:69:74:6f:73",
-            "-blockdev", $"driver=raw,node-name=disk,read-only={(Options.ReadOnlyDisk ? "on" : "off")},file.driver=file,file.filename={Disk},file.locking=off",
+            .. Options.ScratchDisk
+                ? (string[])["-drive", $"if=none,id=disk,format=raw,snapshot=on,file={Disk}"]
+                : ["-blockdev", $"driver=raw,node-name=disk,read-only={(Options.ReadOnlyDisk ? "on" : "off")},file.driver=file,file.filename={Disk},file.locking=off"],
             "-device", "virtio-blk-device,drive=disk,id=disk0,werror=report,rerror=report",
         ];
         if (Options.AgentPort)
@@ -144,7 +147,7 @@ public sealed class Qemu : IAsyncDisposable
             arguments.AddRange(["-chardev", $"socket,id=vsock,path={vsock}", "-device", "vhost-user-vsock-device,chardev=vsock"]);
         arguments.AddRange(Options.Shell
             ? ["-incoming", "defer"]
-            : ["-kernel", Options.Image ?? ProbeImage.Path, "-initrd", Path.Combine(Directory, "initramfs"), "-append", "console=ttyS0 panic=-1"]);
+            : ["-kernel", Options.Image ?? ProbeImage.Path, "-initrd", Options.Initramfs ?? Path.Combine(Directory, "initramfs"), "-append", "console=ttyS0 panic=-1 " + Options.CommandLine]);
         return arguments;
     }
 }
@@ -176,6 +179,15 @@ public sealed record QemuOptions
     public bool Shell { get; init; }
 
     public string? Image { get; init; }
+
+    /// <summary>For a guest that is not the probe.</summary>
+    public string? Initramfs { get; init; }
+
+    /// <summary>Added to the kernel's command line.</summary>
+    public string CommandLine { get; init; } = "";
+
+    /// <summary>What the guest writes to its disk is forgotten.</summary>
+    public bool ScratchDisk { get; init; }
 
     public string? MemoryFile { get; init; }
 

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Mitos.Probe.Tests.Vsock;
 
-/// <summary>A split virtqueue from the device's side (virtio 1.1, 2.6), without interrupts.</summary>
+/// <summary>A split virtqueue from the device's side (virtio 1.1, 2.6); polled, with interrupts for guests that wait for them.</summary>
 public sealed unsafe class DeviceQueue
 {
     public bool IsReady { get; set; }
@@ -17,6 +17,9 @@ public sealed unsafe class DeviceQueue
     public byte* Available { get; set; }
 
     public byte* Used { get; set; }
+
+    /// <summary>The eventfd by which QEMU interrupts the guest; -1: none.</summary>
+    public int Call { get; set; } = -1;
 
     /// <summary>Takes the next chain's buffers. False when the guest has given none.</summary>
     public bool TryTake(SharedMemory memory, out ushort head, out List<(ulong Address, uint Length, bool Writable)> buffers)
@@ -44,6 +47,28 @@ public sealed unsafe class DeviceQueue
         *(uint*)element = head;
         *(uint*)(element + 4) = (uint)written;
         Volatile.Write(ref index, (ushort)(index + 1));
+        Interrupt();
+    }
+
+    /// <summary>One for all queues of the device: the guest looks at each.</summary>
+    public void Interrupt()
+    {
+        var one = 1UL;
+        if (Call >= 0)
+            _ = Libc.Write(Call, &one, sizeof(ulong));
+    }
+
+    /// <summary>Spreads a packet over the buffers of a chain.</summary>
+    public static int Scatter(SharedMemory memory, List<(ulong Address, uint Length, bool Writable)> buffers, ReadOnlySpan<byte> packet)
+    {
+        var done = 0;
+        foreach (var (address, length, _) in buffers)
+        {
+            var part = packet[done..Math.Min(packet.Length, done + (int)length)];
+            part.CopyTo(memory.FromGuest(address, length));
+            done += part.Length;
+        }
+        return done == packet.Length ? done : throw new InvalidDataException($"A packet of {packet.Length} bytes does not fit into {done}.");
     }
 }
 

@@ -43,6 +43,8 @@ public sealed unsafe class VhostUser(Socket socket, ulong contextId) : IDisposab
     {
         Memory.Dispose();
         socket.Dispose();
+        foreach (var queue in Queues.Where(queue => queue.Call >= 0))
+            _ = Libc.Close(queue.Call);
     }
 
     private void Handle(Request request, byte[] payload)
@@ -86,9 +88,15 @@ public sealed unsafe class VhostUser(Socket socket, ulong contextId) : IDisposab
                 Queues[First()].IsReady = false;
                 Reply(request, [.. BitConverter.GetBytes(First()), .. BitConverter.GetBytes((uint)Queues[First()].Seen)]);
                 break;
-            case Request.SetRingKick or Request.SetRingCall or Request.SetRingError:
+            case Request.SetRingCall:
+                var called = Queues[payload[0]];
+                if (called.Call >= 0)
+                    _ = Libc.Close(called.Call);
+                called.Call = _descriptors.TryDequeue(out var call) ? call : -1;
+                break;
+            case Request.SetRingKick or Request.SetRingError:
                 while (_descriptors.TryDequeue(out var descriptor))
-                    _ = Libc.Close(descriptor); // both sides poll
+                    _ = Libc.Close(descriptor); // this side polls
                 break;
             case Request.SetFeatures or Request.SetOwner or Request.SetProtocolFeatures:
                 break;
@@ -142,6 +150,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "munmap")]
     public static partial int Unmap(void* address, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "write")]
+    public static partial nint Write(int descriptor, void* bytes, nuint count);
 
     [LibraryImport("libc", EntryPoint = "close")]
     public static partial int Close(int descriptor);

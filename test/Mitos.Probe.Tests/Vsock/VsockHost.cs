@@ -10,14 +10,15 @@ namespace Mitos.Probe.Tests.Vsock;
 public sealed class VsockHost : IDisposable
 {
     public const ulong GuestContextId = 3;
+    private const int MaxData = 3600; // Linux gives buffers of one page, and keeps a part of each for itself
     private readonly string _directory = Directory.CreateTempSubdirectory("mitos-vsock-").FullName;
     private readonly Socket _qemu, _host;
     private readonly Dictionary<uint, VsockStream> _streams = [];
     private readonly Queue<(VsockHeader Header, byte[] Bytes)> _toGuest = [];
     private readonly Thread _thread;
     private readonly uint _window;
-    private volatile bool _ending;
-    private Exception? _failure;
+    private volatile bool _ending, _reset;
+    private volatile Exception? _failure;
     private uint _lastPort = 1 << 30;
 
     /// <param name="window">Bytes that the guest may send before the host has read.</param>
@@ -30,6 +31,9 @@ public sealed class VsockHost : IDisposable
         _thread.Start();
     }
 
+    /// <summary>Why it is no device any more; null: it is one.</summary>
+    public Exception? Failure => _failure;
+
     /// <summary>For QEMU's vhost-user-vsock-device.</summary>
     public string DevicePath => Path.Combine(_directory, "device");
 
@@ -38,6 +42,17 @@ public sealed class VsockHost : IDisposable
 
     /// <summary>Packets from the guest so far, of each kind.</summary>
     public Dictionary<VsockOperation, int> Seen { get; } = [];
+
+    /// <summary>
+    /// Forgets all streams, as Firecracker does at each snapshot, and interrupts the guest. The event that tells the guest of it is the caller's to
+    /// place, for QEMU serves the queue of events itself.
+    /// </summary>
+    public void Reset()
+    {
+        _reset = true;
+        while (_reset && _failure is null)
+            Thread.Sleep(1);
+    }
 
     public void Dispose()
     {
@@ -73,6 +88,8 @@ public sealed class VsockHost : IDisposable
             while (!_ending && device.Poll())
             {
                 var before = _toGuest.Count;
+                if (_reset)
+                    ForgetStreams(device);
                 AcceptHosts();
                 foreach (var stream in _streams.Values.ToList())
                     ReadHost(stream);
@@ -89,6 +106,16 @@ public sealed class VsockHost : IDisposable
         }
     }
 
+    private void ForgetStreams(VhostUser device)
+    {
+        foreach (var stream in _streams.Values)
+            stream.Socket.Dispose();
+        _streams.Clear();
+        _toGuest.Clear();
+        device.Queues[0].Interrupt();
+        _reset = false;
+    }
+
     private void AcceptHosts()
     {
         while (_host.Poll(0, SelectMode.SelectRead))
@@ -101,7 +128,7 @@ public sealed class VsockHost : IDisposable
     private void ReadHost(VsockStream stream)
     {
         // No more than the guest has room for.
-        var room = stream.IsOpen ? (int)Math.Min(4000, stream.GuestWindow - (stream.Sent - stream.GuestForwarded)) : 64;
+        var room = stream.IsOpen ? (int)Math.Min(MaxData, stream.GuestWindow - (stream.Sent - stream.GuestForwarded)) : 64;
         if (stream.IsEnding || (stream.IsAsking && !stream.IsOpen) || room == 0 || !stream.Socket.Poll(0, SelectMode.SelectRead))
             return;
         var bytes = new byte[room];
@@ -189,10 +216,10 @@ public sealed class VsockHost : IDisposable
         {
             any = true;
             var (header, bytes) = _toGuest.Dequeue();
-            var target = device.Memory.FromGuest(buffers[0].Address, buffers[0].Length);
-            header.Write(target);
-            bytes.CopyTo(target[VsockHeader.Bytes..]);
-            device.Queues[0].Return(head, VsockHeader.Bytes + bytes.Length);
+            var packet = new byte[VsockHeader.Bytes + bytes.Length];
+            header.Write(packet);
+            bytes.CopyTo(packet, VsockHeader.Bytes);
+            device.Queues[0].Return(head, DeviceQueue.Scatter(device.Memory, buffers, packet));
         }
         return any;
     }

@@ -1,46 +1,71 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Sandboxes;
+using Mitos.Server.E2B.Envd.Connect;
 
 namespace Mitos.Server.E2B.Envd;
 
 /// <summary>One request for the agent of a sandbox.</summary>
-internal sealed record EnvdCall(HttpContext Context, SandboxInfo Sandbox, AgentClient Agent)
+internal sealed class EnvdCall : IDisposable
 {
-    public CancellationToken Aborted => Context.RequestAborted;
+    private const string Basic = "Basic ";
+    private readonly CancellationTokenSource? _over, _ended;
+
+    /// <exception cref="ConnectException">unauthenticated: the Basic header is none.</exception>
+    public EnvdCall(HttpContext context, SandboxInfo sandbox, AgentClient agent)
+    {
+        (Context, Sandbox, Agent) = (context, sandbox, agent);
+        User = UserOf(context.Request.Headers.Authorization.ToString());
+        Timeout = TimeoutOf(context.Request.Headers["Connect-Timeout-Ms"].ToString());
+        if (Timeout is not { } timeout)
+            return;
+        _over = new CancellationTokenSource(timeout);
+        _ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _over.Token);
+    }
+
+    public HttpContext Context { get; }
+
+    public SandboxInfo Sandbox { get; }
+
+    public AgentClient Agent { get; }
 
     /// <summary>Whose rights: of the name in the Basic header; empty: the default user.</summary>
-    public string User { get; } = UserOf(Context.Request.Headers.Authorization.ToString());
+    public string User { get; }
 
     /// <summary>What the client gives the call; null: no limit.</summary>
-    public TimeSpan? Timeout => double.TryParse(Context.Request.Headers["Connect-Timeout-Ms"], NumberStyles.Float, CultureInfo.InvariantCulture, out var ms) && ms is > 0 and < 2e9
-        ? TimeSpan.FromMilliseconds(ms)
-        : null;
+    public TimeSpan? Timeout { get; }
+
+    /// <summary>That time is over.</summary>
+    public CancellationToken Over => _over?.Token ?? CancellationToken.None;
+
+    /// <summary>That time is over, or the client has left.</summary>
+    public CancellationToken Ended => _ended?.Token ?? Context.RequestAborted;
+
+    public bool IsOver => Over.IsCancellationRequested;
+
+    public bool Left => Context.RequestAborted.IsCancellationRequested;
 
     /// <summary>After this much silence a sign of life is sent.</summary>
     public TimeSpan KeepAlive => int.TryParse(Context.Request.Headers["Keepalive-Ping-Interval"], NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and < 3600
         ? TimeSpan.FromSeconds(seconds)
         : TimeSpan.FromSeconds(90);
 
-    /// <summary>Answers a unary call.</summary>
-    public async Task AnswerAsync(Action<Utf8JsonWriter> write)
+    public void Dispose()
     {
-        Context.Response.ContentType = "application/json";
-        await using var writer = new Utf8JsonWriter(Context.Response.BodyWriter);
-        writer.WriteStartObject();
-        write(writer);
-        writer.WriteEndObject();
-        await writer.FlushAsync(Aborted);
+        _ended?.Dispose();
+        _over?.Dispose();
     }
+
+    private static TimeSpan? TimeoutOf(string header) =>
+        double.TryParse(header, NumberStyles.Float, CultureInfo.InvariantCulture, out var ms) && ms is > 0 and < 2e9 ? TimeSpan.FromMilliseconds(ms) : null;
 
     private static string UserOf(string authorization)
     {
-        if (!authorization.StartsWith("Basic ", StringComparison.OrdinalIgnoreCase))
+        if (!authorization.StartsWith(Basic, StringComparison.OrdinalIgnoreCase))
             return "";
         var buffer = new byte[authorization.Length];
-        return Convert.TryFromBase64String(authorization[6..].Trim(), buffer, out var length)
+        return Convert.TryFromBase64String(authorization[Basic.Length..].Trim(), buffer, out var length)
             ? Encoding.UTF8.GetString(buffer, 0, length).Split(':', 2)[0]
             : throw new ConnectException("unauthenticated", "the Authorization header is no Basic header");
     }

@@ -1,13 +1,15 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Protocol.Messages;
 
-namespace Mitos.Server.E2B.Envd;
+namespace Mitos.Server.E2B.Envd.Connect;
 
 /// <summary>An error of the Connect protocol (https://connectrpc.com/docs/protocol): a code in snake case, and words.</summary>
-internal sealed class ConnectException(string code, string message) : Exception(message)
+internal sealed partial class ConnectException(string code, string message) : Exception(message)
 {
-    private const int NotADirectory = 20; // ENOTDIR
+    private const int NotADirectory = 20, IsADirectory = 21; // ENOTDIR, EISDIR
 
     public string Code { get; } = code;
 
@@ -29,17 +31,38 @@ internal sealed class ConnectException(string code, string message) : Exception(
 
     public static ConnectException Invalid(string message) => new("invalid_argument", message);
 
+    /// <summary>The client's own limit is reached.</summary>
+    public static ConnectException Over() => new("deadline_exceeded", "the operation timed out");
+
     public static ConnectException Of(Exception e) => e switch
     {
         ConnectException known => known,
-        AgentException { Code: AgentErrorCode.NotFound } agent when agent.Message.StartsWith("There is no user", StringComparison.Ordinal) => new("unauthenticated", $"invalid username: {UserIn(agent.Message)}"),
-        AgentException { Errno: NotADirectory } agent => Invalid(agent.Message),
+        AgentException { Code: AgentErrorCode.UnknownUser } agent => new("unauthenticated", $"invalid username: {UserIn(agent.Message)}"),
+        AgentException { Errno: NotADirectory or IsADirectory } agent => Invalid(agent.Message),
         AgentException agent => new(CodeOf(agent.Code), agent.Message),
         SandboxException refusal => new(refusal.Code == ErrorCode.NotFound ? "not_found" : "unavailable", refusal.Message),
-        System.Text.Json.JsonException json => Invalid(json.Message),
+        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } bad => new("resource_exhausted", bad.Message),
+        IOException or InvalidDataException => Invalid($"the request's body cannot be read: {e.Message}"),
         OperationCanceledException => new("canceled", "the request was given up"),
         _ => new("internal", $"{e.GetType().Name}: {e.Message}"),
     };
+
+    /// <summary>Answers a call that is no stream. JSON, whatever the messages are.</summary>
+    public async Task WriteAsync(HttpResponse response)
+    {
+        response.StatusCode = Status;
+        response.ContentType = "application/json";
+        await using var writer = new Utf8JsonWriter(response.BodyWriter);
+        Write(writer);
+    }
+
+    public void Write(Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("code", Code);
+        writer.WriteString("message", Message);
+        writer.WriteEndObject();
+    }
 
     private static string CodeOf(AgentErrorCode code) => code switch
     {
@@ -50,8 +73,12 @@ internal sealed class ConnectException(string code, string message) : Exception(
         AgentErrorCode.FailedPrecondition => "failed_precondition",
         AgentErrorCode.Exhausted => "resource_exhausted",
         AgentErrorCode.Unsupported => "unimplemented",
+        AgentErrorCode.Internal => "internal",
         _ => "unavailable",
     };
 
-    private static string UserIn(string message) => message.Split('\'') is [_, var user, ..] ? $"'{user}'" : "";
+    private static string UserIn(string message) => AfterUser().Match(message).Value;
+
+    [GeneratedRegex("(?<=no user )'.*'(?= in the guest)", RegexOptions.Singleline)]
+    private static partial Regex AfterUser();
 }
