@@ -7,7 +7,7 @@ namespace Mitos.EndToEnd.Sdk;
 /// <summary>A daemon, and E2B's official packages that are told of it by their environment variables.</summary>
 public class SdkDaemon : Daemon
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(11); // node's own for a file is 10
     private string _node = "";
 
     /// <summary>test/E2B.Sdk of the checkout.</summary>
@@ -49,6 +49,7 @@ public class SdkDaemon : Daemon
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(CancellationToken.None);
         }
         var cases = Parse(await output);
         await RefreshPidAsync();
