@@ -47,6 +47,13 @@ public sealed partial class MitosClient : IDisposable
     /// <param name="cancellationToken">Ends the waiting.</param>
     public Task DeleteKeyAsync(string id, CancellationToken cancellationToken = default) => _transport.DoAsync(HttpMethod.Delete, $"v1/keys/{Part(id, "key")}", null, cancellationToken);
 
+    /// <summary>The teams. On the unix socket only.</summary>
+    public Task<List<TeamBody>> ListTeamsAsync(CancellationToken cancellationToken = default) => _transport.GetAsync("v1/teams", ContractsJson.Default.ListTeamBody, cancellationToken);
+
+    /// <summary>Makes a team. On the unix socket only.</summary>
+    public Task<TeamBody> CreateTeamAsync(CreateTeamRequest request, CancellationToken cancellationToken = default) =>
+        _transport.PostAsync("v1/teams", request, ContractsJson.Default.CreateTeamRequest, ContractsJson.Default.TeamBody, cancellationToken);
+
     /// <summary>Closes the connections.</summary>
     public void Dispose() => _transport.Dispose();
 

@@ -39,5 +39,8 @@ namespace Mitos.Contracts;
 [JsonSerializable(typeof(KeyBody))]
 [JsonSerializable(typeof(List<KeyBody>))]
 [JsonSerializable(typeof(CreateKeyRequest))]
+[JsonSerializable(typeof(TeamBody))]
+[JsonSerializable(typeof(List<TeamBody>))]
+[JsonSerializable(typeof(CreateTeamRequest))]
 [JsonSerializable(typeof(ErrorBody))]
 public sealed partial class ContractsJson : JsonSerializerContext;

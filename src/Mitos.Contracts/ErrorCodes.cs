@@ -9,6 +9,9 @@ public static class ErrorCodes
     /// <summary>401: an API key is missing or not valid.</summary>
     public const string Unauthenticated = "unauthenticated";
 
+    /// <summary>403: the key is valid, and this is not for it.</summary>
+    public const string PermissionDenied = "permission_denied";
+
     /// <summary>404: no such sandbox, template, process, file, key or address.</summary>
     public const string NotFound = "not_found";
 
@@ -18,7 +21,7 @@ public static class ErrorCodes
     /// <summary>412: the subject is in a state that does not allow this.</summary>
     public const string FailedPrecondition = "failed_precondition";
 
-    /// <summary>413, 507: the body is too large, or memory or disk do not suffice.</summary>
+    /// <summary>413, 429, 507: the body is too large, the team has or makes as many sandboxes as it may, or memory or disk do not suffice.</summary>
     public const string Exhausted = "exhausted";
 
     /// <summary>504: it took longer than it may.</summary>

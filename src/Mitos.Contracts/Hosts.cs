@@ -68,11 +68,30 @@ public sealed record EndpointsBody(string? Url = null, string? Domain = null, st
 /// <param name="Name">As its maker called it.</param>
 /// <param name="CreatedAt">When it was made.</param>
 /// <param name="Key">The key itself: only in the answer to its creation.</param>
-public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, string? Key = null);
+/// <param name="Team">Name of the team that it acts for.</param>
+/// <param name="LastUsedAt">When it was used last, to the minute; null: never.</param>
+public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, string? Key = null, string? Team = null, DateTimeOffset? LastUsedAt = null);
 
 /// <summary>Asks for a key.</summary>
 /// <param name="Name">1 to 100 characters.</param>
-public sealed record CreateKeyRequest(string? Name);
+/// <param name="Team">Id or name of the team that it is to act for; on the unix socket only. Default: the caller's.</param>
+public sealed record CreateKeyRequest(string? Name, string? Team = null);
+
+/// <summary>Who owns sandboxes and keys.</summary>
+/// <param name="Id">A UUID.</param>
+/// <param name="Name">Unique.</param>
+/// <param name="CreatedAt">When it was made.</param>
+/// <param name="ConcurrentSandboxes">Most sandboxes that it may run at once.</param>
+/// <param name="CreatePerMinute">Most sandboxes that it may make in a minute; each child of a fork counts.</param>
+/// <param name="MaxTimeoutSeconds">Longest life that it may ask for, on E2B's routes.</param>
+public sealed record TeamBody(string Id, string Name, DateTimeOffset CreatedAt, int ConcurrentSandboxes, int CreatePerMinute, int MaxTimeoutSeconds);
+
+/// <summary>Asks for a team.</summary>
+/// <param name="Name">1 to 100 characters.</param>
+/// <param name="ConcurrentSandboxes">1 to 1,000,000. Default 1000.</param>
+/// <param name="CreatePerMinute">1 to 1,000,000. Default 10,000.</param>
+/// <param name="MaxTimeoutSeconds">1 to 2,592,000. Default 86,400.</param>
+public sealed record CreateTeamRequest(string? Name, int? ConcurrentSandboxes = null, int? CreatePerMinute = null, int? MaxTimeoutSeconds = null);
 
 /// <summary>One check of the VMM's self-test.</summary>
 /// <param name="Name">Says what holds when it passes.</param>

@@ -4,10 +4,8 @@ using Mitos.Engine;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Hosts;
 using Mitos.Server;
-using Mitos.Server.Accounts;
 using Mitos.Server.Api;
 using Mitos.Server.E2B;
-using Mitos.Server.Lifecycles;
 
 if (args is ["--help"] or ["-h"])
 {
@@ -27,7 +25,8 @@ try
     }
     using var loggers = LoggerFactory.Create(logging => logging.AddSimpleConsole(console => console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "));
     await using var engine = await HostEngine.StartAsync(options.Engine, loggers);
-    var app = ServerHost.Build(options.Socket, options.Listen, engine, new KeyStore(options.Engine.StateDirectory), LeaseStore.Open(options.Engine.StateDirectory), new E2BOptions(options.Domain));
+    using var state = ServerState.Open(options.Engine.StateDirectory, options.Database);
+    var app = ServerHost.Build(options.Socket, options.Listen, engine, state, new E2BOptions(options.Domain));
     await using (app)
     {
         try

@@ -5,7 +5,7 @@ using Mitos.Engine;
 using Mitos.Server.Accounts;
 using Mitos.Server.Api;
 using Mitos.Server.E2B;
-using Mitos.Server.Lifecycles;
+using Mitos.Server.Requests;
 using Scalar.AspNetCore;
 
 namespace Mitos.Server;
@@ -20,11 +20,10 @@ internal static class ServerHost
     /// <param name="socket">Path of the unix socket; a stale one is removed.</param>
     /// <param name="listen">Loopback address and port, 0 for any; null: none.</param>
     /// <param name="engine">Served; not disposed.</param>
-    /// <param name="keys">API keys.</param>
-    /// <param name="leases">How long sandboxes live; disposed with the application.</param>
+    /// <param name="state">Teams, keys, leases; not disposed.</param>
     /// <param name="e2b">What clients of E2B's are told.</param>
     /// <param name="guestLimit">How long a guest may take for what needs no time. Default 30 s.</param>
-    public static WebApplication Build(string socket, string? listen, IHostEngine engine, KeyStore keys, LeaseStore leases, E2BOptions? e2b = null, TimeSpan? guestLimit = null)
+    public static WebApplication Build(string socket, string? listen, IHostEngine engine, ServerState state, E2BOptions? e2b = null, TimeSpan? guestLimit = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders().AddSimpleConsole(options => options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ");
@@ -39,9 +38,11 @@ internal static class ServerHost
             options.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
         });
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true); // so that the answer says what is bad
-        builder.Services.AddSingleton(engine).AddSingleton(engine.Sandboxes).AddSingleton(engine.Templates).AddSingleton(engine.Snapshots).AddSingleton(keys);
-        builder.Services.AddSingleton<LeasedSandboxes>().AddSingleton<SandboxBodies>();
-        builder.Services.AddE2B(leases, e2b ?? new E2BOptions());
+        builder.Services.AddSingleton(engine).AddSingleton(engine.Templates).AddSingleton(TimeProvider.System);
+        builder.Services.AddState(state);
+        builder.Services.AddSingleton<SandboxBodies>();
+        builder.Services.AddE2B(e2b ?? new E2BOptions());
+        builder.Services.AddRequestGates(state.Directory);
         builder.Services.AddGuestLimit(guestLimit ?? GuestLimit);
         builder.Services.AddApiDescription();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(5));
@@ -59,8 +60,10 @@ internal static class ServerHost
         var app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => File.SetUnixFileMode(socket, UnixFileMode.UserRead | UnixFileMode.UserWrite));
         app.UseSandboxGateway();
+        app.UseAudit();
         app.UseErrorBodies();
-        app.UseKeyGate(keys);
+        app.UseKeyGate(state.Keys);
+        app.UseIdempotency();
         app.UseRequestTimeouts();
         Map(app, engine);
         return app;
@@ -78,6 +81,7 @@ internal static class ServerHost
         FileRoutes.Map(v1);
         TemplateRoutes.Map(v1);
         HostRoutes.Map(v1);
+        TeamRoutes.Map(v1);
         app.MapE2B();
         app.MapGet("/health", () => new HealthBody("ok", typeof(ServerHost).Assembly.GetName().Version!.ToString(3), engine.Sandboxes.List().Count, Environment.ProcessId))
             .WithTags("host").WithName("getHealth").WithSummary("Says whether the daemon serves; needs no key");

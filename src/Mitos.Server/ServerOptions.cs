@@ -7,7 +7,8 @@ namespace Mitos.Server;
 /// <param name="Listen">Loopback address and port of HTTP.</param>
 /// <param name="Task">What to do.</param>
 /// <param name="Domain">Where sandboxes are reached by host name; null: nowhere.</param>
-internal sealed record ServerOptions(EngineOptions Engine, string Listen, ServerTask Task, string? Domain)
+/// <param name="Database">Connection string of PostgreSQL; null: SQLite in the state directory.</param>
+internal sealed record ServerOptions(EngineOptions Engine, string Listen, ServerTask Task, string? Domain, string? Database)
 {
     public const string Usage = """
         mitosd: the daemon of Mitos. Usually started by `mitos up`.
@@ -17,6 +18,7 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
           --guest-dir DIR  where mitos-guest is                 MITOS_GUEST_DIR  beside mitosd
           --listen A:P     HTTP, loopback only                  MITOS_LISTEN     127.0.0.1:7070
           --domain D       sandboxes are at PORT-ID.D           MITOS_DOMAIN     none
+          --database C     connection string of PostgreSQL      MITOS_DATABASE   SQLite, mitos.db in the state directory
           --vmm V          auto, firecracker or qemu            MITOS_VMM        auto
           --accel A        auto, kvm or tcg                     MITOS_ACCEL      auto
           --firecracker P  Firecracker's binary                 MITOS_FIRECRACKER  /usr/local/bin/firecracker
@@ -37,7 +39,7 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
         {
             if (args[i] is "--probe-host" or "--self-test")
                 values[args[i]] = "";
-            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--domain" or "--vmm" or "--accel" or "--firecracker" or "--warm" && i + 1 < args.Length)
+            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--domain" or "--database" or "--vmm" or "--accel" or "--firecracker" or "--warm" && i + 1 < args.Length)
                 values[args[i]] = args[++i];
             else
                 throw new ArgumentException($"mitosd does not know '{args[i]}', or its value is missing.");
@@ -58,7 +60,8 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
         if (!System.Net.IPEndPoint.TryParse(listen, out var endpoint) || !System.Net.IPAddress.IsLoopback(endpoint.Address) || endpoint.Port == 0)
             throw new ArgumentException($"--listen must be a loopback address with a port, such as 127.0.0.1:7070, not '{listen}'.");
         return new ServerOptions(engine, listen, values.ContainsKey("--probe-host") ? ServerTask.ProbeHost : values.ContainsKey("--self-test") ? ServerTask.SelfTest : ServerTask.Serve,
-            Value("--domain", "MITOS_DOMAIN", "") is { Length: > 0 } domain ? domain : null);
+            Value("--domain", "MITOS_DOMAIN", "") is { Length: > 0 } domain ? domain : null,
+            Value("--database", "MITOS_DATABASE", "") is { Length: > 0 } database ? database : null);
 
         string Value(string option, string variable, string fallback) =>
             values.GetValueOrDefault(option) ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : fallback);

@@ -7,8 +7,6 @@ using Mitos.Client;
 using Mitos.Engine;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
-using Mitos.Server.Accounts;
-using Mitos.Server.Lifecycles;
 using Mitos.Server.Tests;
 using Mitos.Server.Tests.Api;
 using Mitos.TestKit;
@@ -33,6 +31,8 @@ public sealed class ServerFixture : IAsyncLifetime
     public HostEngine Engine { get; private set; } = null!;
 
     public WebApplication App => _app!;
+
+    internal ServerState State { get; private set; } = null!;
 
     public string Socket => Path.Combine(Options.RunDirectory, "mitosd.sock");
 
@@ -59,7 +59,7 @@ public sealed class ServerFixture : IAsyncLifetime
     public async Task StartAsync()
     {
         Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
-        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, new KeyStore(Options.StateDirectory), LeaseStore.Open(Options.StateDirectory));
+        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, State = ServerState.Open(Options.StateDirectory));
         await _app.StartAsync();
         Address = new Uri(_app.Urls.Single(url => url.StartsWith("http://127", StringComparison.Ordinal)) + "/");
         using var plain = new HttpClient { BaseAddress = Address };
@@ -75,6 +75,7 @@ public sealed class ServerFixture : IAsyncLifetime
         Client.Dispose();
         await _app!.StopAsync();
         await _app.DisposeAsync();
+        State.Dispose();
         await Engine.DisposeAsync();
     }
 
@@ -100,10 +101,10 @@ public sealed class ServerFixture : IAsyncLifetime
     { BaseAddress = new Uri("http://localhost/"), Timeout = Limit };
 
     /// <summary>A sandbox of its own for a test that disturbs it; removed at its end.</summary>
-    public async Task<Lease> CreateAsync(string? name = null)
+    public async Task<SandboxOfTest> CreateAsync(string? name = null)
     {
         await EnsureBaseAsync();
-        return new Lease(this, await Engine.Sandboxes.CreateAsync(new CreateSandboxSpec { Name = name }, CancellationToken.None));
+        return new SandboxOfTest(this, await Engine.Sandboxes.CreateAsync(new CreateSandboxSpec { Name = name }, CancellationToken.None));
     }
 
     /// <summary>A running sandbox for tests that leave it as it is. The id.</summary>
@@ -132,7 +133,7 @@ public sealed class ServerFixture : IAsyncLifetime
 }
 
 /// <summary>Removes a sandbox, if it is still there.</summary>
-public sealed class Lease(ServerFixture server, SandboxInfo info) : IAsyncDisposable
+public sealed class SandboxOfTest(ServerFixture server, SandboxInfo info) : IAsyncDisposable
 {
     public string Id { get; } = info.Id.ToString();
 

@@ -5,7 +5,7 @@ namespace Mitos.Server.Tests;
 /// <summary>What a test does to a machine's process.</summary>
 internal static class Vmm
 {
-    public const int Stop = 19, Continue = 18, Kill = 9;
+    public const int Interrupt = 2, Stop = 19, Continue = 18, Kill = 9;
 
     public static void Signal(int pid, int signal)
     {

@@ -85,17 +85,7 @@ internal sealed class SandboxStore
     {
         if (SandboxId.TryParse(idOrName, out var id) && _sandboxes.TryGetValue(id, out var found))
             return found;
-        var all = All;
-        if (all.FirstOrDefault(sandbox => sandbox.Record.Name == idOrName) is { } named)
-            return named;
-        var matches = idOrName.Length > 0 ? all.Where(sandbox => sandbox.Record.Id.StartsWith(idOrName, StringComparison.Ordinal)).ToList() : [];
-        if (matches.Count == 1)
-            return matches[0];
-        var shown = idOrName.Length <= 80 ? idOrName : idOrName[..80] + "…";
-        if (matches.Count > 1)
-            throw new SandboxException(ErrorCode.Conflict, $"'{shown}' is the beginning of {matches.Count} ids.", "Give more of it: " + string.Join(", ", matches.Select(match => match.Record.Id).Order(StringComparer.Ordinal).Take(5)));
-        var known = all.SelectMany(sandbox => sandbox.Record.Name is { } name ? new[] { sandbox.Record.Id, name } : [sandbox.Record.Id]);
-        throw SandboxException.NotFound("sandbox", shown, Nearest.Suggest(shown, known) ?? "`mitos ls` lists the sandboxes.");
+        return SandboxNames.Find(idOrName, All, sandbox => sandbox.Record.Id, sandbox => sandbox.Record.Name);
     }
 
     public static MachineRecord Describe(Machine machine) => new()

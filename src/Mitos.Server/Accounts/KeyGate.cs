@@ -5,9 +5,10 @@ using Mitos.Server.Api;
 
 namespace Mitos.Server.Accounts;
 
-/// <summary>Lets requests with a valid API key pass, and those that need none.</summary>
+/// <summary>Lets requests with a valid API key pass, and those that need none; from then on <see cref="Caller.Current"/> says whose they are.</summary>
 internal static class KeyGate
 {
+    private const int MaxIdempotencyKey = 255;
     private static readonly object LocalUser = new();
 
     // The description of the API is public, and a browser cannot send a key with it.
@@ -22,7 +23,14 @@ internal static class KeyGate
 
     public static void UseKeyGate(this WebApplication app, KeyStore keys) => app.Use(async (context, next) =>
     {
-        if (IsLocalUser(context) || IsOpen(context.Request.Path) || keys.IsValid(ReadKey(context.Request)))
+        if (CallerOf(context, keys) is { } caller)
+        {
+            Caller.Current = caller;
+            context.Items[typeof(Caller)] = caller; // for those who look from outside
+            await next(context);
+            return;
+        }
+        if (IsOpen(context.Request.Path))
         {
             await next(context);
             return;
@@ -31,6 +39,19 @@ internal static class KeyGate
         await Errors.WriteAsync(context, StatusCodes.Status401Unauthorized, new ErrorBody(ErrorCodes.Unauthenticated, "An API key is missing or not valid.",
             "Send `Authorization: Bearer KEY`; the first key stands in the file api-key of the state directory."));
     });
+
+    private static Caller? CallerOf(HttpContext context, KeyStore keys)
+    {
+        var idempotency = context.Request.Headers["Idempotency-Key"].ToString() is { Length: > 0 } given
+            ? given.Length <= MaxIdempotencyKey ? given : throw new Microsoft.AspNetCore.Http.BadHttpRequestException($"Idempotency-Key may have {MaxIdempotencyKey} characters, not {given.Length}.")
+            : null;
+        if (IsLocalUser(context))
+            return new Caller(Team.DefaultId, null, null) { IdempotencyKey = idempotency };
+        if (keys.Find(ReadKey(context.Request)) is not { } key)
+            return null;
+        keys.Use(key);
+        return new Caller(key.TeamId, key.Id, context.Connection.RemoteIpAddress?.ToString()) { IdempotencyKey = idempotency };
+    }
 
     private static bool IsLocalUser(HttpContext context) => context.Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(LocalUser) == true;
 

@@ -1,16 +1,16 @@
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Serialization;
-using Mitos.Contracts;
+using Microsoft.EntityFrameworkCore;
 using Mitos.Engine.Errors;
+using Mitos.Server.Storage;
 
 namespace Mitos.Server.Accounts;
 
-/// <summary>The API keys, of which only hashes are kept. The first is made at the first start and written for the local user.</summary>
+/// <summary>The API keys, of which only hashes are kept. Reads are of memory; a change is in the database before it is seen.</summary>
 internal sealed class KeyStore
 {
-    private const string Prefix = "mitos_";
+    /// <summary>How keys begin. The same key with <see cref="E2BPrefix"/> is as good.</summary>
+    public const string Prefix = "mitos_";
 
     /// <summary>How clients of E2B's want keys to begin.</summary>
     public const string E2BPrefix = "e2b_";
@@ -18,99 +18,144 @@ internal sealed class KeyStore
     /// <summary>Characters behind the prefix.</summary>
     public const int SecretLength = 40;
 
-    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private readonly string _path;
-    private readonly Lock _lock = new();
-    private List<KeyRecord> _keys;
+    private const int MaskLength = 4;
+    private static readonly TimeSpan UseResolution = TimeSpan.FromMinutes(1);
+    private readonly Database _database;
+    private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _writing = new(1);
+    private volatile Dictionary<string, ApiKey> _keys; // by hash; replaced as a whole
 
-    /// <param name="stateDirectory">Has, or gets, <c>keys.json</c> and <c>api-key</c>.</param>
-    /// <exception cref="SandboxException">FailedPrecondition: the file is damaged.</exception>
-    public KeyStore(string stateDirectory)
+    /// <summary>Reads the keys; takes over the file of an earlier version; makes the first one, in <c>api-key</c>, where there is none.</summary>
+    /// <exception cref="SandboxException">FailedPrecondition: that file is damaged.</exception>
+    public KeyStore(Database database, string stateDirectory, TimeProvider? time = null)
     {
-        _path = Path.Combine(stateDirectory, "keys.json");
-        _keys = File.Exists(_path) ? Read() : [];
-        if (_keys.Count > 0)
-            return;
-        var first = Create("default");
-        WritePrivate(Path.Combine(stateDirectory, "api-key"), Encoding.ASCII.GetBytes(first.Key + "\n"));
+        (_database, _time) = (database, time ?? TimeProvider.System);
+        var earlier = KeyFiles.ReadList(stateDirectory);
+        _keys = database.Use(context =>
+        {
+            var known = context.Keys.AsNoTracking().ToDictionary(key => key.Sha256);
+            var added = earlier.Where(key => !known.ContainsKey(key.Sha256)).ToList();
+            if (known.Count + added.Count == 0)
+            {
+                var (first, secret) = New(Team.DefaultId, "default");
+                KeyFiles.WriteFirst(stateDirectory, secret); // first the file: a key in the database that nobody has would be the last word
+                added.Add(first);
+            }
+            context.Keys.AddRange(added);
+            context.SaveChanges();
+            return known.Values.Concat(added).ToDictionary(key => key.Sha256);
+        });
+        KeyFiles.RetireList(stateDirectory);
     }
 
-    public List<KeyBody> List()
-    {
-        lock (_lock)
-            return _keys.Select(key => new KeyBody(key.Id, key.Name, key.CreatedAt, null)).ToList();
-    }
+    /// <summary>Oldest first.</summary>
+    /// <param name="teamId">Of this team; null: of all.</param>
+    public IReadOnlyList<ApiKey> List(string? teamId) =>
+        _keys.Values.Where(key => teamId is null || key.TeamId == teamId).OrderBy(key => key.CreatedAtMs).ThenBy(key => key.Id, StringComparer.Ordinal).ToList();
 
     /// <summary>Makes a key; the result is the only place where it stands.</summary>
-    public KeyBody Create(string name)
+    public async Task<(ApiKey Key, string Secret)> CreateAsync(string teamId, string name)
     {
-        var key = Prefix + RandomNumberGenerator.GetHexString(SecretLength, lowercase: true);
-        var record = new KeyRecord(RandomNumberGenerator.GetHexString(8, lowercase: true), name, DateTimeOffset.UtcNow, Hash(key));
-        lock (_lock)
-            Save([.. _keys, record]);
-        return new KeyBody(record.Id, name, record.CreatedAt, key);
+        var (key, secret) = New(teamId, name);
+        await ChangeAsync(keys => keys.Add(key.Sha256, key), context => context.Keys.Add(key));
+        return (key, secret);
     }
 
-    /// <exception cref="SandboxException">NotFound; FailedPrecondition for the last one.</exception>
-    public void Delete(string id)
+    /// <exception cref="SandboxException">NotFound, also for another team's.</exception>
+    public async Task RenameAsync(string? teamId, string id, string name)
     {
-        lock (_lock)
+        ApiKey renamed = null!;
+        await ChangeAsync(keys =>
         {
-            if (_keys.All(key => key.Id != id))
-                throw SandboxException.NotFound("key", id, "GET /v1/keys lists the keys.");
-            if (_keys.Count == 1)
-                throw new SandboxException(ErrorCode.FailedPrecondition, "The last key cannot be deleted.", "Create another first.");
-            Save(_keys.Where(key => key.Id != id).ToList());
-        }
+            renamed = Get(keys, teamId, id) with { Name = name };
+            keys[renamed.Sha256] = renamed;
+        }, context => context.Keys.Update(renamed));
     }
 
-    /// <summary>A key begins with <c>mitos_</c>, or, where a client of E2B's insists on it, with <c>e2b_</c>.</summary>
-    public bool IsValid(string key)
+    /// <summary>Revokes a key, at once.</summary>
+    /// <exception cref="SandboxException">NotFound, also for another team's; FailedPrecondition for the last one of the default team.</exception>
+    public async Task DeleteAsync(string? teamId, string id)
+    {
+        ApiKey deleted = null!;
+        await ChangeAsync(keys =>
+        {
+            deleted = Get(keys, teamId, id);
+            if (deleted.TeamId == Team.DefaultId && keys.Values.Count(key => key.TeamId == Team.DefaultId) == 1)
+                throw new SandboxException(ErrorCode.FailedPrecondition, "The last key cannot be deleted.", "Create another first.");
+            keys.Remove(deleted.Sha256);
+        }, context => context.Keys.Remove(deleted));
+    }
+
+    /// <summary>The key that a caller shows, which begins with <c>mitos_</c> or <c>e2b_</c>; null: it is not valid.</summary>
+    public ApiKey? Find(string key)
     {
         if (key.StartsWith(E2BPrefix, StringComparison.Ordinal))
             key = Prefix + key[E2BPrefix.Length..];
-        var hash = Encoding.ASCII.GetBytes(Hash(key));
-        lock (_lock)
-            return _keys.Any(record => CryptographicOperations.FixedTimeEquals(hash, Encoding.ASCII.GetBytes(record.Sha256)));
+        return _keys.GetValueOrDefault(Hash(key)); // by its hash: the time that it takes says nothing of the key
+    }
+
+    /// <summary>Notes that a key is used, at most once a minute. Never fails: it is not worth a request.</summary>
+    public void Use(ApiKey key)
+    {
+        var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        if (key.LastUsedAtMs is not { } last || now - last >= UseResolution.TotalMilliseconds)
+            _ = NoteUseAsync(key.Sha256, now).ContinueWith(static noted => _ = noted.Exception, TaskScheduler.Default);
     }
 
     /// <summary>The same key as clients of E2B's want it.</summary>
     public static string ToE2B(string key) => E2BPrefix + key[Prefix.Length..];
 
-    private List<KeyRecord> Read()
+    private async Task NoteUseAsync(string hash, long now)
     {
+        ApiKey? used = null;
+        await ChangeAsync(keys =>
+        {
+            if (keys.TryGetValue(hash, out var key) && (key.LastUsedAtMs is not { } last || now - last >= UseResolution.TotalMilliseconds))
+                keys[hash] = used = key with { LastUsedAtMs = now };
+        }, context =>
+        {
+            if (used is not null)
+                context.Keys.Update(used);
+        });
+    }
+
+    private async Task ChangeAsync(Action<Dictionary<string, ApiKey>> change, Action<MitosDatabase> write)
+    {
+        await _writing.WaitAsync();
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(_path), KeyJson.Default.ListKeyRecord) ?? throw new JsonException("it has no list");
+            var keys = new Dictionary<string, ApiKey>(_keys);
+            change(keys);
+            await _database.UseAsync(async context =>
+            {
+                write(context);
+                return await context.SaveChangesAsync();
+            });
+            _keys = keys;
         }
-        catch (JsonException e)
+        finally
         {
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"The file of the API keys, {_path}, is damaged: {e.Message}", "Mend it; or remove it, and a first key is made anew.", e);
+            _writing.Release();
         }
     }
 
-    private void Save(List<KeyRecord> keys)
-    {
-        WritePrivate(_path, JsonSerializer.SerializeToUtf8Bytes(keys, KeyJson.Default.ListKeyRecord));
-        _keys = keys;
-    }
+    private static ApiKey Get(Dictionary<string, ApiKey> keys, string? teamId, string id) =>
+        keys.Values.FirstOrDefault(key => key.Id == id && (teamId is null || key.TeamId == teamId)) ?? throw SandboxException.NotFound("key", id, "GET /v1/keys lists the keys.");
 
-    private static void WritePrivate(string path, byte[] content)
+    private (ApiKey, string) New(string teamId, string name)
     {
-        File.Delete(path + ".new"); // one that an earlier run left might have another mode
-        using (var file = new FileStream(path + ".new", new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = Private }))
+        var secret = RandomNumberGenerator.GetHexString(SecretLength, lowercase: true);
+        return (new ApiKey
         {
-            file.Write(content);
-            file.Flush(flushToDisk: true);
-        }
-        File.Move(path + ".new", path, overwrite: true);
+            Id = Guid.NewGuid().ToString(),
+            TeamId = teamId,
+            Name = name,
+            Sha256 = Hash(Prefix + secret),
+            CreatedAtMs = _time.GetUtcNow().ToUnixTimeMilliseconds(),
+            MaskPrefix = secret[..MaskLength],
+            MaskSuffix = secret[^MaskLength..],
+        }, Prefix + secret);
     }
 
     private static string Hash(string key) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)));
 }
-
-/// <summary>What is written of a key.</summary>
-internal sealed record KeyRecord(string Id, string Name, DateTimeOffset CreatedAt, string Sha256);
-
-[JsonSerializable(typeof(List<KeyRecord>))]
-internal sealed partial class KeyJson : JsonSerializerContext;

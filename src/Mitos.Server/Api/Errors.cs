@@ -3,6 +3,7 @@ using Mitos.Contracts;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Protocol.Messages;
+using Mitos.Server.Accounts;
 using Mitos.Server.E2B;
 
 namespace Mitos.Server.Api;
@@ -21,6 +22,7 @@ internal static class Errors
     public static (int Status, ErrorBody Body) Describe(Exception e) => e switch
     {
         E2BException e2b => (e2b.Status, new ErrorBody(ErrorCodes.InvalidArgument, e2b.Message, "")),
+        TeamLimitException limit => (429, new ErrorBody(ErrorCodes.Exhausted, limit.Message, limit.Remedy)),
         SandboxException refusal => (Status(refusal.Code), new ErrorBody(Wire(refusal.Code), refusal.Message, refusal.Remedy)),
         AgentException agent => Describe(agent),
         BadHttpRequestException { InnerException: JsonException json } => NotJson(json),

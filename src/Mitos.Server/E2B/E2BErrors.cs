@@ -7,7 +7,7 @@ namespace Mitos.Server.E2B;
 /// <summary>Failures in E2B's shape, <c>{code, message}</c>, on E2B's routes.</summary>
 internal static class E2BErrors
 {
-    private static readonly string[] Routes = ["/sandboxes", "/v2", "/v3", "/templates", "/snapshots", "/teams", "/api-keys", "/access-tokens", "/volumes", "/secrets"];
+    private static readonly string[] Routes = ["/sandboxes", "/v2", "/v3", "/templates", "/snapshots", "/teams", "/api-keys", "/events", "/access-tokens", "/volumes", "/secrets"];
 
     public static bool Covers(PathString path) => Array.Exists(Routes, route => path.StartsWithSegments(route, StringComparison.Ordinal));
 

@@ -1,7 +1,6 @@
 using Mitos.Server.E2B.Control;
 using Mitos.Server.E2B.Envd;
 using Mitos.Server.Gateway;
-using Mitos.Server.Lifecycles;
 
 namespace Mitos.Server.E2B;
 
@@ -10,15 +9,14 @@ internal static class E2BHost
 {
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(20);
 
-    public static void AddE2B(this IServiceCollection services, LeaseStore leases, E2BOptions options)
+    public static void AddE2B(this IServiceCollection services, E2BOptions options)
     {
         services.AddHttpForwarder();
-        services.AddSingleton(_ => leases).AddSingleton(options).AddSingleton(TimeProvider.System);
+        services.AddSingleton(options);
         services.AddSingleton<SandboxControl>().AddSingleton<SandboxLogs>().AddSingleton<MetricSamples>().AddHostedService(provider => provider.GetRequiredService<MetricSamples>());
         services.AddSingleton<GuestNames>().AddSingleton<GuestEntries>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<WatchService>();
         services.AddSingleton(_ => new OpenCalls()).AddSingleton<EnvdApi>();
         services.AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
-        services.AddHostedService<Reaper>();
     }
 
     /// <summary>Requests for sandboxes go no further; what comes from other pages is allowed on E2B's routes.</summary>
@@ -43,5 +41,6 @@ internal static class E2BHost
         LogRoutes.Map(group);
         TemplateRoutes.Map(group);
         TeamRoutes.Map(group);
+        EventRoutes.Map(group);
     }
 }

@@ -31,5 +31,6 @@ namespace Mitos.Server.E2B;
 [JsonSerializable(typeof(List<KeyBody>))]
 [JsonSerializable(typeof(KeyBody))]
 [JsonSerializable(typeof(NewKeyRequest))]
+[JsonSerializable(typeof(List<EventBody>))]
 [JsonSerializable(typeof(JsonElement))]
 internal sealed partial class E2BJson : JsonSerializerContext;

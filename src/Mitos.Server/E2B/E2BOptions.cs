@@ -10,7 +10,4 @@ internal sealed record E2BOptions(string? Domain = null, string? CertificateAuth
 
     /// <summary>Clients want one, and use it for nothing.</summary>
     public const string ClientId = "mitos";
-
-    /// <summary>Longest life that may be asked for, in seconds: 24 hours.</summary>
-    public const int MaxTimeout = 24 * 3600;
 }

@@ -1,15 +1,34 @@
+using System.Security.Cryptography;
+using Mitos.Engine.Sandboxes;
+using Mitos.Server.Accounts;
+
 namespace Mitos.Server.Lifecycles;
 
-/// <summary>How long a sandbox is to live, and what is agreed about it beyond what the engine knows. A row of the database.</summary>
+/// <summary>
+/// To whom a sandbox belongs, how long it is to live, and what is agreed about it beyond what the engine knows. Every sandbox has one; it is
+/// written before its sandbox is made. A row of the database.
+/// </summary>
 internal sealed record Lease
 {
     /// <summary>The sandbox's id.</summary>
     public required string Id { get; init; }
 
+    /// <summary>The team that owns it.</summary>
+    public string TeamId { get; init; } = "";
+
+    /// <summary>The state whose event is written.</summary>
+    public LeaseState State { get; init; }
+
+    /// <summary>A UUID, new with each machine that runs it.</summary>
+    public string ExecutionId { get; init; } = "";
+
+    /// <summary>The <c>Idempotency-Key</c> of the request that made it; null: none.</summary>
+    public string? IdempotencyKey { get; init; }
+
     /// <summary>The template, or the snapshot, that it was asked from.</summary>
     public required string Template { get; init; }
 
-    /// <summary>Unix time in ms: when it was made, or resumed last.</summary>
+    /// <summary>Unix time in ms: when it was made, or resumed last. While it is being made: when its life was measured, which then moves to when it can be used; 0: its end stays where it is.</summary>
     public required long StartedAtMs { get; init; }
 
     /// <summary>Unix time in ms: when it ends, or is paused.</summary>
@@ -41,4 +60,46 @@ internal sealed record Lease
     public DateTimeOffset StartedAt => DateTimeOffset.FromUnixTimeMilliseconds(StartedAtMs);
 
     public DateTimeOffset EndAt => DateTimeOffset.FromUnixTimeMilliseconds(EndAtMs);
+
+    /// <summary>Of a sandbox that is about to be made for the present caller.</summary>
+    public static Lease For(SandboxId id, string template, long nowMs, long endAtMs = long.MaxValue) => new()
+    {
+        Id = id.ToString(),
+        TeamId = Caller.Team,
+        IdempotencyKey = Caller.Current?.IdempotencyKey,
+        Template = template,
+        StartedAtMs = nowMs,
+        EndAtMs = Math.Min(endAtMs, Never),
+    };
+
+    /// <summary>Of a child that is about to be made of its sandbox: of the same team, whoever asks.</summary>
+    public Lease Child(SandboxId id, long nowMs, long endAtMs = long.MaxValue) => this with
+    {
+        Id = id.ToString(),
+        State = LeaseState.Pending,
+        IdempotencyKey = Caller.Current?.IdempotencyKey,
+        StartedAtMs = nowMs,
+        EndAtMs = Math.Min(endAtMs, Never),
+        TrafficToken = TrafficToken is null ? null : NewToken(),
+    };
+
+    /// <summary>A token for requests to ports.</summary>
+    public static string NewToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
+
+    /// <summary>Whether it counts among the sandboxes that its team runs.</summary>
+    public bool TakesPlace => State is LeaseState.Pending or LeaseState.Running;
+}
+
+/// <summary>How far a lease has followed its sandbox.</summary>
+internal enum LeaseState
+{
+    /// <summary>The sandbox is being made.</summary>
+    Pending,
+
+    Running,
+
+    Paused,
+
+    /// <summary>Its machine ended by itself.</summary>
+    Stopped,
 }

@@ -1,85 +1,230 @@
 using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
+using Mitos.Engine.Errors;
+using Mitos.Engine.Sandboxes;
+using Mitos.Server.Accounts;
 using Mitos.Server.Storage;
 
 namespace Mitos.Server.Lifecycles;
 
-/// <summary>All leases. Reads are of memory; a change is in the database before it is seen.</summary>
+/// <summary>
+/// All leases. Reads are of memory; a change, with its events, is in the database before it is seen. What a team may have is kept to here:
+/// a lease takes its place before its sandbox is made.
+/// </summary>
 internal sealed class LeaseStore : IDisposable
 {
-    private readonly DbContextOptions<MitosDatabase> _options;
+    private readonly Database _database;
+    private readonly TeamStore _teams;
+    private readonly CreationRate _rate;
+    private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, Lease> _leases = new();
+    private readonly ConcurrentDictionary<string, string> _making = new(); // ids whose maker settles them itself
+    private readonly ConcurrentDictionary<string, string> _resuming = new(); // ids that are about to take a place, and their teams
     private readonly SemaphoreSlim _writing = new(1);
+    private bool _doubtful; // whether a write failed whose outcome is not known
 
-    private LeaseStore(DbContextOptions<MitosDatabase> options) => _options = options;
+    /// <summary>Reads the leases.</summary>
+    public LeaseStore(Database database, TeamStore teams, TimeProvider? time = null)
+    {
+        (_database, _teams, _time) = (database, teams, time ?? TimeProvider.System);
+        _rate = new CreationRate(_time);
+        Take(database.Use(context => context.Leases.AsNoTracking().ToList()));
+    }
 
     public IReadOnlyCollection<Lease> All => [.. _leases.Values];
 
-    /// <summary>Opens the database, brings it to the present form, and reads it.</summary>
-    public static LeaseStore Open(string stateDirectory)
-    {
-        var store = new LeaseStore(MitosDatabase.At(Path.Combine(stateDirectory, "mitos.db")));
-        using var database = new MitosDatabase(store._options);
-        database.Database.Migrate();
-        database.Database.ExecuteSqlRaw("PRAGMA journal_mode=WAL");
-        foreach (var lease in database.Leases.AsNoTracking())
-            store._leases[lease.Id] = lease;
-        return store;
-    }
-
     public Lease? Find(string id) => _leases.GetValueOrDefault(id);
 
-    public Task AddAsync(IReadOnlyCollection<Lease> leases) => WriteAsync(database => database.Leases.AddRange(leases), () =>
+    /// <summary>The team that owns a sandbox; the default one when it has no lease yet.</summary>
+    public string TeamOf(string id) => Find(id)?.TeamId ?? Team.DefaultId;
+
+    /// <summary>Takes a place for each of some sandboxes of one team. Whoever makes them calls <see cref="SettleAsync"/> with <c>mine</c> at the end.</summary>
+    /// <exception cref="TeamLimitException">The team has, or makes, too many.</exception>
+    public async Task AddAsync(IReadOnlyCollection<Lease> leases)
     {
         foreach (var lease in leases)
-            _leases[lease.Id] = lease;
-    });
-
-    /// <summary>Changes a lease, if it is there.</summary>
-    /// <returns>The lease as it is now; null: there is none.</returns>
-    public async Task<Lease?> ChangeAsync(string id, Func<Lease, Lease> change)
-    {
-        Lease? changed = null;
-        await WriteAsync(database =>
+            _making[lease.Id] = lease.TeamId;
+        try
         {
-            if (Find(id) is { } lease && change(lease) is var next && next != lease)
-                database.Leases.Update(changed = next);
-        }, () =>
+            await WriteAsync(context =>
+            {
+                var team = _teams.Get(leases.First().TeamId);
+                CheckPlaces(team, leases.Count);
+                _rate.Count(team, leases.Count);
+                context.Leases.AddRange(leases);
+                return () =>
+                {
+                    foreach (var lease in leases)
+                        _leases[lease.Id] = lease;
+                };
+            });
+        }
+        catch
         {
-            if (changed is not null)
-                _leases[id] = changed;
-        });
-        return changed ?? Find(id);
+            Release(leases.Select(lease => lease.Id));
+            throw;
+        }
     }
 
-    public Task RemoveAsync(IReadOnlyCollection<string> ids) => WriteAsync(database =>
+    /// <summary>Changes a lease, if it is there.</summary>
+    /// <param name="id">The sandbox's.</param>
+    /// <param name="change">Makes the new lease.</param>
+    /// <param name="type">The event that this is, if it changes anything; null: none.</param>
+    /// <returns>The lease as it is now; null: there is none.</returns>
+    public async Task<Lease?> ChangeAsync(string id, Func<Lease, Lease> change, string? type = null)
     {
-        foreach (var id in ids)
+        await WriteAsync(context =>
         {
-            if (Find(id) is { } lease)
-                database.Leases.Remove(lease);
-        }
-    }, () =>
+            if (Find(id) is not { } lease || change(lease) is not { } next || next == lease)
+                return null;
+            context.Leases.Update(next);
+            if (type is not null)
+                context.Events.Add(LifecycleEvent.Of(type, next, null, _time.GetUtcNow()));
+            return () => _leases[id] = next;
+        });
+        return Find(id);
+    }
+
+    /// <summary>Lets leases follow their sandboxes, and writes the events of that. Saying it again does nothing.</summary>
+    /// <param name="ids">Of sandboxes, also of those that have no lease yet.</param>
+    /// <param name="observe">The sandbox as it is; null: there is none.</param>
+    /// <param name="mine">Whether the caller has just made them, or failed to. Otherwise those that somebody makes are left to him.</param>
+    public async Task SettleAsync(IReadOnlyCollection<string> ids, Func<string, SandboxInfo?> observe, bool mine)
     {
-        foreach (var id in ids)
-            _leases.TryRemove(id, out _);
-    });
+        try
+        {
+            await WriteAsync(context => Settle(context, ids.Where(id => mine || !_making.ContainsKey(id)), observe));
+        }
+        finally
+        {
+            if (mine)
+                Release(ids);
+        }
+    }
 
-    public void Dispose() => _writing.Dispose();
-
-    private async Task WriteAsync(Action<MitosDatabase> write, Action after)
+    /// <summary>Takes a place for a paused sandbox that is about to be resumed, until it is disposed.</summary>
+    /// <exception cref="TeamLimitException">The team runs as many as it may.</exception>
+    public async Task<IDisposable> TakePlaceAsync(Lease lease)
     {
         await _writing.WaitAsync();
         try
         {
-            await using var database = new MitosDatabase(_options);
-            write(database);
-            await database.SaveChangesAsync();
-            after();
+            if (_resuming.ContainsKey(lease.Id) || Find(lease.Id) is not { TakesPlace: false })
+                return new Place(() => { }); // it has one
+            CheckPlaces(_teams.Get(lease.TeamId), 1);
+            _resuming[lease.Id] = lease.TeamId;
+            return new Place(() => _resuming.TryRemove(lease.Id, out _));
         }
         finally
         {
             _writing.Release();
         }
+    }
+
+    public void Dispose() => _writing.Dispose();
+
+    private Action? Settle(MitosDatabase context, IEnumerable<string> ids, Func<string, SandboxInfo?> observe)
+    {
+        var changes = new List<(string Id, Lease? Next)>();
+        var begun = new List<(Lease, SandboxInfo)>();
+        var events = new List<LifecycleEvent>();
+        foreach (var id in ids)
+        {
+            var info = observe(id); // under our lock: what was seen before may be over
+            var known = Find(id);
+            if ((known ?? (info is null ? null : Found(info))) is not { } lease)
+                continue;
+            var (next, happened) = Transition.Of(lease, info, _time.GetUtcNow());
+            if (next == lease)
+                continue;
+            if (next is null)
+                context.Leases.Remove(lease);
+            else if (known is null)
+                context.Leases.Add(next);
+            else
+                context.Leases.Update(next);
+            changes.Add((id, next));
+            events.AddRange(happened);
+            if (lease.State == LeaseState.Pending && next is not null)
+                begun.Add((next, info!));
+        }
+        if (changes.Count == 0)
+            return null;
+        context.Events.AddRange(Transition.Forks(begun, Find).Concat(events));
+        return () =>
+        {
+            foreach (var (id, next) in changes)
+            {
+                if (next is null)
+                    _leases.TryRemove(id, out _);
+                else
+                    _leases[id] = next;
+            }
+        };
+    }
+
+    private void Release(IEnumerable<string> ids)
+    {
+        foreach (var id in ids)
+            _making.TryRemove(id, out _);
+    }
+
+    private void CheckPlaces(Team team, int count)
+    {
+        var taken = _leases.Count(pair => pair.Value.TakesPlace && pair.Value.TeamId == team.Id)
+            + _resuming.Count(pair => pair.Value == team.Id && Find(pair.Key) is { TakesPlace: false });
+        if (taken + count > team.ConcurrentSandboxes)
+        {
+            throw new TeamLimitException($"Team '{team.Name}' has reached the maximum number of concurrent sandboxes ({team.ConcurrentSandboxes}): {taken} run, and {count} more are asked for.",
+                "Remove or pause sandboxes, or have the team's limit raised.");
+        }
+    }
+
+    // One that the engine has and nobody wrote down, made before there were leases: its source's team owns it.
+    private Lease Found(SandboxInfo info) => Find(info.ForkedFrom?.ToString() ?? "")?.Child(info.Id, info.CreatedAt.ToUnixTimeMilliseconds()) ?? new Lease
+    {
+        Id = info.Id.ToString(),
+        TeamId = Team.DefaultId,
+        Template = info.Template,
+        StartedAtMs = info.CreatedAt.ToUnixTimeMilliseconds(),
+        EndAtMs = Lease.Never,
+    };
+
+    private void Take(List<Lease> leases)
+    {
+        _leases.Clear();
+        foreach (var lease in leases)
+            _leases[lease.Id] = lease;
+    }
+
+    /// <param name="write">Says what is to be written, and returns what is to be done when it is; null: nothing is to be written.</param>
+    private async Task WriteAsync(Func<MitosDatabase, Action?> write)
+    {
+        await _writing.WaitAsync();
+        try
+        {
+            await _database.UseAsync(async context =>
+            {
+                if (_doubtful)
+                    Take(await context.Leases.AsNoTracking().ToListAsync());
+                _doubtful = false;
+                if (write(context) is not { } after)
+                    return 0;
+                _doubtful = true;
+                var written = await context.SaveChangesAsync();
+                _doubtful = false;
+                after();
+                return written;
+            });
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    private sealed class Place(Action leave) : IDisposable
+    {
+        public void Dispose() => leave();
     }
 }

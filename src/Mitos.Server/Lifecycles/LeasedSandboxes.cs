@@ -1,54 +1,36 @@
-using System.Security.Cryptography;
+using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
 
 namespace Mitos.Server.Lifecycles;
 
 /// <summary>What our own API does with sandboxes whose life may have an end. A lease is written before its sandbox is made: no crash leaves one that lives too long.</summary>
-internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time)
+internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeaseKeeper keeper, SnapshotOwners owners, TimeProvider time)
 {
     public async Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, LeaseTerms terms, CancellationToken cancellationToken)
     {
         if (terms.Alone() is not { } agreed)
             return await sandboxes.CreateAsync(spec, cancellationToken);
         var id = SandboxId.New();
-        await leases.AddAsync([New(id, spec.Snapshot ?? spec.Template, agreed)]);
-        try
-        {
-            var info = await sandboxes.CreateAsync(spec with { Id = id }, cancellationToken);
-            // its time begins when it can be used
-            await leases.ChangeAsync(id.ToString(), lease => lease with { StartedAtMs = Now(), EndAtMs = End(agreed.Life) });
-            return info;
-        }
-        catch
-        {
-            await leases.RemoveAsync([id.ToString()]);
-            throw;
-        }
+        await leases.AddAsync([Lease.For(id, spec.Snapshot ?? spec.Template, Now(), End(agreed.Life)) with { AutoPause = agreed.Pause }]);
+        return await sandboxes.CreateAsync(spec with { Id = id }, cancellationToken);
     }
 
     /// <summary>Forks a sandbox; the children live as long as it, unless the terms say otherwise.</summary>
     public async Task<ForkResult> ForkAsync(SandboxInfo source, ForkSpec spec, LeaseTerms terms)
     {
-        var known = leases.Find(source.Id.ToString());
-        var agreed = known is { HasEnd: true } ? null : terms.Alone();
-        if (known is null && agreed is null)
+        var lease = await LeaseOfAsync(source);
+        if (!lease.HasEnd && terms.Alone() is null)
             return await sandboxes.ForkAsync(source.Id, spec, CancellationToken.None);
-        var lease = known ?? New(source.Id, source.Template, agreed!.Value);
-        return await ForkAsync(spec, child => lease with
-        {
-            Id = child.ToString(),
-            StartedAtMs = Now(),
-            EndAtMs = terms.Life is { } life ? End(life) : lease.EndAtMs,
-            AutoPause = terms.Pause ?? lease.AutoPause,
-            TrafficToken = lease.TrafficToken is null ? null : RandomNumberGenerator.GetHexString(32, lowercase: true),
-        }, with => sandboxes.ForkAsync(source.Id, with, CancellationToken.None));
+        return await ForkAsync(spec, id => (terms.Life is { } life ? lease.Child(id, Now(), End(life)) : lease.Child(id, 0, lease.EndAtMs)) with { AutoPause = terms.Pause ?? lease.AutoPause },
+            with => sandboxes.ForkAsync(source.Id, with, CancellationToken.None));
     }
 
     /// <summary>Makes sandboxes of a snapshot.</summary>
-    public async Task<ForkResult> ForkAsync(SnapshotInfo snapshot, ForkSpec spec, LeaseTerms terms) => terms.Alone() is { } agreed
-        ? await ForkAsync(spec, child => New(child, snapshot.Id, agreed), with => sandboxes.ForkSnapshotAsync(snapshot.Id, with, CancellationToken.None))
-        : await sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None);
+    public Task<ForkResult> ForkAsync(SnapshotInfo snapshot, ForkSpec spec, LeaseTerms terms) => terms.Alone() is { } agreed
+        ? ForkAsync(spec, id => Lease.For(id, snapshot.Id, Now(), End(agreed.Life)) with { TeamId = owners.TeamOf(snapshot), AutoPause = agreed.Pause },
+            with => sandboxes.ForkSnapshotAsync(snapshot.Id, with, CancellationToken.None))
+        : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None);
 
     /// <summary>Gives a paused sandbox a machine again. An end that has passed is dropped, where no other is asked for.</summary>
     public async Task<SandboxInfo> ResumeAsync(SandboxInfo sandbox, LeaseTerms terms, CancellationToken cancellationToken)
@@ -56,7 +38,7 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
         // First the end: one that is resumed must not be over at once.
         if (terms.Life is not null)
             await SetAsync(sandbox, terms);
-        else if (leases.Find(sandbox.Id.ToString()) is not { HasEnd: true })
+        else if (!(await LeaseOfAsync(sandbox)).HasEnd)
             terms.Alone();
         else
             await leases.ChangeAsync(sandbox.Id.ToString(), lease => lease with { EndAtMs = lease.EndAtMs <= Now() ? Lease.Never : lease.EndAtMs, AutoPause = terms.Pause ?? lease.AutoPause });
@@ -66,44 +48,30 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
     /// <summary>Sets the end anew, later or sooner. The terms have one.</summary>
     public async Task SetAsync(SandboxInfo sandbox, LeaseTerms terms)
     {
-        var id = sandbox.Id.ToString();
-        if (leases.Find(id) is null)
-            await leases.AddAsync([New(sandbox.Id, sandbox.Template, terms.Alone()!.Value) with { StartedAtMs = sandbox.CreatedAt.ToUnixTimeMilliseconds() }]);
-        else
-            await leases.ChangeAsync(id, lease => lease with { EndAtMs = End(terms.Life!.Value), AutoPause = terms.Pause ?? lease.AutoPause });
+        var known = await LeaseOfAsync(sandbox);
+        await leases.ChangeAsync(known.Id, lease => lease with { EndAtMs = End(terms.Life!.Value), AutoPause = terms.Pause ?? lease.AutoPause }, EventTypes.Updated);
     }
 
     /// <summary>Lets it live until it is removed.</summary>
-    public Task ClearAsync(SandboxInfo sandbox) => leases.ChangeAsync(sandbox.Id.ToString(), lease => lease with { EndAtMs = Lease.Never });
+    public Task ClearAsync(SandboxInfo sandbox) => leases.ChangeAsync(sandbox.Id.ToString(), lease => lease with { EndAtMs = Lease.Never }, EventTypes.Updated);
 
-    /// <summary>Removes a sandbox with its lease.</summary>
-    public async Task RemoveAsync(SandboxId id)
-    {
-        await sandboxes.RemoveAsync(id, CancellationToken.None);
-        if (leases.Find(id.ToString()) is not null)
-            await leases.RemoveAsync([id.ToString()]);
-    }
+    public Task RemoveAsync(SandboxId id) => sandboxes.RemoveAsync(id, CancellationToken.None);
 
     private async Task<ForkResult> ForkAsync(ForkSpec spec, Func<SandboxId, Lease> lease, Func<ForkSpec, Task<ForkResult>> fork)
     {
         var ids = Enumerable.Range(0, Math.Clamp(spec.Count, 0, ForkSpec.MaxCount)).Select(_ => SandboxId.New()).ToList(); // a count that cannot be is the engine's to refuse
-        await leases.AddAsync(ids.Select(lease).ToList());
-        var made = new HashSet<string>();
-        try
-        {
-            var result = await fork(spec with { Ids = ids });
-            made.UnionWith(result.Children.Where(child => child.Sandbox is not null).Select(child => ids[child.Index].ToString()));
-            return result;
-        }
-        finally
-        {
-            if (ids.Count > made.Count)
-                await leases.RemoveAsync(ids.Select(id => id.ToString()).Where(id => !made.Contains(id)).ToList());
-        }
+        if (ids.Count > 0)
+            await leases.AddAsync(ids.Select(lease).ToList());
+        return await fork(spec with { Ids = ids });
     }
 
-    private Lease New(SandboxId id, string template, (TimeSpan Life, bool Pause) agreed) =>
-        new() { Id = id.ToString(), Template = template, StartedAtMs = Now(), EndAtMs = End(agreed.Life), AutoPause = agreed.Pause };
+    private async Task<Lease> LeaseOfAsync(SandboxInfo sandbox)
+    {
+        var id = sandbox.Id.ToString();
+        if (leases.Find(id) is null)
+            await keeper.SettleAsync(id); // it was made before there were leases
+        return leases.Find(id) ?? throw SandboxException.NotFound("sandbox", id, "`mitos ls` lists the sandboxes.");
+    }
 
     private long End(TimeSpan life) => Now() + (long)life.TotalMilliseconds;
 

@@ -4,21 +4,37 @@ using Mitos.Engine.Snapshots;
 
 namespace Mitos.Server.Lifecycles;
 
-/// <summary>Ends sandboxes whose time is over, and forgets the leases of those that are gone.</summary>
-internal sealed class Reaper(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, ILogger<Reaper> logger) : BackgroundService
+/// <summary>Ends sandboxes whose time is over, and sees to it that leases follow sandboxes: at the start, and whenever it looks.</summary>
+internal sealed class Reaper(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeaseKeeper keeper, TimeProvider time, ILogger<Reaper> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(30); // a failure is told so often
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan Grace = TimeSpan.FromMinutes(2); // a lease is written before its sandbox is made
+
+    /// <summary>Before anybody is served: what happened while no daemon ran, or while the last one ended.</summary>
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await keeper.ReconcileAsync();
+        await base.StartAsync(cancellationToken);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Interval, time);
+        long? told = null;
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
             try
             {
                 await RunOnceAsync();
+            }
+            catch (SandboxException e)
+            {
+                if (told is not { } last || time.GetElapsedTime(last) > Quiet)
+                {
+                    logger.LogWarning("leases are not looked after for now: {Reason}", e.Message);
+                    told = time.GetTimestamp();
+                }
             }
             catch (Exception e)
             {
@@ -29,16 +45,12 @@ internal sealed class Reaper(ISandboxes sandboxes, ISnapshots snapshots, LeaseSt
 
     private async Task RunOnceAsync()
     {
-        var all = leases.All;
-        if (all.Count == 0)
-            return;
         var now = time.GetUtcNow();
+        var all = leases.All;
         var states = sandboxes.List().ToDictionary(info => info.Id.ToString(), info => info.State);
-        var gone = all.Where(lease => !states.ContainsKey(lease.Id) && lease.StartedAt + Grace < now).Select(lease => lease.Id).ToList();
-        if (gone.Count > 0)
-            await leases.RemoveAsync(gone);
         var over = all.Where(lease => lease.EndAt <= now && states.TryGetValue(lease.Id, out var state) && (state == SandboxState.Running || (state == SandboxState.Stopped && !lease.AutoPause))).ToList();
         await Parallel.ForEachAsync(over, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (lease, _) => await EndAsync(lease));
+        await keeper.ReconcileAsync();
     }
 
     private async Task EndAsync(Lease lease)
@@ -52,7 +64,6 @@ internal sealed class Reaper(ISandboxes sandboxes, ISnapshots snapshots, LeaseSt
                 return;
             }
             await sandboxes.RemoveAsync(id, CancellationToken.None);
-            await leases.RemoveAsync([lease.Id]);
         }
         catch (SandboxException e) when (lease.AutoPause && e.Code != ErrorCode.NotFound)
         {

@@ -27,9 +27,8 @@ sandboxTest('TestSandboxFork_CrossTeamAccess', async (sandbox) => {
 test('a team runs as many sandboxes as it may at once', async () => {
   const apiKey = await newTeam({ concurrentSandboxes: 1 })
   const first = await Sandbox.create('base', { apiKey })
-  const { status, headers, json } = await api('POST', '/v2/sandboxes', { templateID: 'base' }, { 'X-API-KEY': apiKey })
+  const { status, json } = await api('POST', '/v2/sandboxes', { templateID: 'base' }, { 'X-API-KEY': apiKey })
   assert.deepEqual([status, json.code], [429, 429])
-  assert.match(headers.get('Retry-After'), /^\d+$/)
   await assert.rejects(Sandbox.create('base', { apiKey, requestTimeoutMs: 5_000, retries: 0 }), sdk.RateLimitError)
   await first.kill()
   const second = await Sandbox.create('base', { apiKey })

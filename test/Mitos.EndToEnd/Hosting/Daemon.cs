@@ -38,6 +38,9 @@ public class Daemon : IAsyncLifetime
 
     public string Socket => Path.Combine(RunDirectory, "mitosd.sock");
 
+    /// <summary>HTTP, which needs a key.</summary>
+    public Uri Address => new($"http://{_environment["MITOS_LISTEN"]}/");
+
     /// <summary>Of the daemon that runs.</summary>
     public int Pid { get; private set; }
 

@@ -22,6 +22,7 @@ public sealed class BadInputTests(ServerFixture server)
         ["moveFile"] = """{"from":"a","to":"b"}""",
         ["buildTemplate"] = """{"name":"x","from":"nobody-has-this-name"}""",
         ["createKey"] = """{"name":"x"}""",
+        ["createTeam"] = """{"name":"x"}""",
     };
 
     private static readonly string[] HostilePathParts =

@@ -1,7 +1,5 @@
 using Mitos.Contracts;
-using Mitos.Server.Accounts;
 using Mitos.Server.Api;
-using Mitos.Server.Lifecycles;
 using Mitos.Server.Tests.Api;
 
 namespace Mitos.Server.Tests.Host;
@@ -20,6 +18,7 @@ public sealed class ErrorCodeTests(ServerFixture server)
             await server.Http.PostJsonAsync("v1/sandboxes", "{").RefusedAsync(400),
             await server.Http.PostAsync("v1/keys", strange).RefusedAsync(415),
             await plain.GetAsync("v1/sandboxes").RefusedAsync(401),
+            await server.Http.GetAsync("v1/teams").RefusedAsync(403),
             await server.Http.GetAsync("v1/sandboxes/nobody").RefusedAsync(404),
             await server.Http.PatchAsync("v1/keys", null).RefusedAsync(405),
             await server.Http.PostJsonAsync("v1/sandboxes", """{"name":"coded"}""").RefusedAsync(409),
@@ -35,10 +34,10 @@ public sealed class ErrorCodeTests(ServerFixture server)
     }
 
     // The same engine behind a second server that is less patient with guests.
-    private async Task<ErrorBody> HangAsync(Lease sandbox)
+    private async Task<ErrorBody> HangAsync(SandboxOfTest sandbox)
     {
         var socket = Path.Combine(server.Options.RunDirectory, "impatient.sock");
-        await using var impatient = ServerHost.Build(socket, null, server.Engine, new KeyStore(server.Options.StateDirectory), LeaseStore.Open(server.Options.StateDirectory), guestLimit: TimeSpan.FromSeconds(1));
+        await using var impatient = ServerHost.Build(socket, null, server.Engine, server.State, guestLimit: TimeSpan.FromSeconds(1));
         await impatient.StartAsync();
         using var http = server.ConnectLocal(socket);
         Vmm.Signal(sandbox.VmmPid, Vmm.Stop);
@@ -49,7 +48,7 @@ public sealed class ErrorCodeTests(ServerFixture server)
         return error;
     }
 
-    private async Task<ErrorBody> DieAsync(Lease sandbox)
+    private async Task<ErrorBody> DieAsync(SandboxOfTest sandbox)
     {
         var running = server.Http.PostJsonAsync($"v1/sandboxes/{sandbox.Id}/exec", """{"argv":["sleep","1000"]}""").RefusedAsync(503);
         await Exec.Processes.AwaitProcessAsync(server, sandbox.Id, process => process.ExitCode is null);

@@ -14,6 +14,7 @@ public sealed class EveryRouteTests(ServerFixture server)
         var box = (await server.Http.PostJsonAsync("v1/sandboxes", """{"name":"routes"}""").ReadAsync<SandboxBody>()).Id;
         var process = (await server.Client.OpenExecAsync(box, new ExecRequest { Argv = ["sleep", "1000"], Detach = true })).Process;
         var key = (await server.Http.PostJsonAsync("v1/keys", """{"name":"routes"}""").ReadAsync<KeyBody>()).Id;
+        using var local = server.ConnectLocal();
         var files = $"v1/sandboxes/{box}/files";
         var successes = new (string Id, Func<Task<HttpResponseMessage>> Send)[]
         {
@@ -22,6 +23,8 @@ public sealed class EveryRouteTests(ServerFixture server)
             ("getEndpoints", () => server.Http.GetAsync("v1/endpoints")),
             ("listKeys", () => server.Http.GetAsync("v1/keys")),
             ("createKey", () => server.Http.PostJsonAsync("v1/keys", """{"name":"again"}""")),
+            ("listTeams", () => local.GetAsync("v1/teams")),
+            ("createTeam", () => local.PostJsonAsync("v1/teams", """{"name":"routes"}""")),
             ("deleteKey", () => server.Http.DeleteAsync($"v1/keys/{key}")),
             ("listTemplates", () => server.Http.GetAsync("v1/templates")),
             ("getTemplate", () => server.Http.GetAsync("v1/templates/base")),

@@ -153,7 +153,7 @@ internal sealed record TemplateAliasBody(string TemplateID, bool Public);
 
 internal sealed record TeamBody(string TeamID, string Name, string ApiKey, bool IsDefault);
 
-internal sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, MaskBody Mask, string? Key = null);
+internal sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, MaskBody Mask, string? Key = null, DateTimeOffset? LastUsed = null);
 
 internal sealed record MaskBody(string Prefix, int ValueLength, string MaskedValuePrefix, string MaskedValueSuffix);
 

@@ -1,29 +1,23 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
+using Mitos.Server.Accounts;
 using Mitos.Server.Lifecycles;
 
 namespace Mitos.Server.E2B.Control;
 
 /// <summary>What E2B's control plane does with sandboxes, on the engine's and with leases.</summary>
-internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, E2BOptions options, TimeProvider time)
+internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeaseKeeper keeper, SnapshotOwners owners, TeamStore teams, E2BOptions options, TimeProvider time)
 {
-    /// <summary>The sandbox and its lease. One that was made by our own API has a lease without an end.</summary>
+    /// <summary>The sandbox and its lease. One that was made by our own API has a lease without an end; another team's is not there.</summary>
     /// <exception cref="E2BException">404.</exception>
     public (SandboxInfo Info, Lease Lease) Get(string id) => TryGet(id) ?? throw E2BException.NoSandbox(id);
 
     public (SandboxInfo Info, Lease Lease)? TryGet(string id) =>
         SandboxId.TryParse(ShortId(id), out var parsed) && sandboxes.TryGet(parsed) is { State: SandboxState.Running or SandboxState.Paused } info ? (info, LeaseOf(info)) : null;
 
-    public Lease LeaseOf(SandboxInfo info) => leases.Find(info.Id.ToString()) ?? new Lease
-    {
-        Id = info.Id.ToString(),
-        Template = info.Template,
-        StartedAtMs = info.CreatedAt.ToUnixTimeMilliseconds(),
-        EndAtMs = Lease.Never,
-    };
+    public Lease LeaseOf(SandboxInfo info) => leases.Find(info.Id.ToString()) ?? Lease.For(info.Id, info.Template, info.CreatedAt.ToUnixTimeMilliseconds());
 
     public async Task<SandboxBody> CreateAsync(NewSandbox request, int defaultTimeout, CancellationToken cancellationToken)
     {
@@ -34,15 +28,16 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             throw E2BException.Bad("autoResume cannot be enabled when autoPauseMemory is false");
         NetworkRules.Check(request.Network);
         var id = SandboxId.New();
-        var lease = NewLease(id, template, Timeout(request.Timeout, defaultTimeout)) with
+        var lease = Lease.For(id, template, Now(), Now() + (Timeout(request.Timeout, defaultTimeout) * 1000L)) with
         {
             AutoPause = request.AutoPause ?? false,
             AutoPauseMemory = request.AutoPauseMemory ?? true,
             AutoResume = request.AutoResume?.Enabled ?? false,
             AllowInternet = request.AllowInternetAccess,
             Network = request.Network is { ValueKind: JsonValueKind.Object } network ? network.GetRawText() : null,
-            TrafficToken = NetworkRules.IsPublic(request.Network) ? null : NewToken(),
+            TrafficToken = NetworkRules.IsPublic(request.Network) ? null : Lease.NewToken(),
         };
+        var snapshot = snapshots.TryFind(TemplateName(template))?.Id;
         await leases.AddAsync([lease]);
         try
         {
@@ -50,23 +45,20 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             {
                 Id = id,
                 Template = TemplateName(template),
-                Snapshot = snapshots.TryFind(TemplateName(template))?.Id,
+                Snapshot = snapshot,
                 Environment = request.EnvVars ?? [],
                 Metadata = request.Metadata ?? [],
             }, cancellationToken);
-            // its time begins when it can be used
-            lease = await leases.ChangeAsync(lease.Id, old => old with { StartedAtMs = Now(), EndAtMs = Now() + (old.EndAtMs - old.StartedAtMs) }) ?? lease;
             if (cancellationToken.IsCancellationRequested)
             {
                 await sandboxes.RemoveAsync(id, CancellationToken.None); // nobody will ever know its id
                 cancellationToken.ThrowIfCancellationRequested();
             }
-            return Describe(info, lease);
+            return Describe(info, LeaseOf(info));
         }
-        catch (Exception e)
+        catch (SandboxException e) when (e.Code == ErrorCode.NotFound)
         {
-            await leases.RemoveAsync([lease.Id]);
-            throw e is SandboxException { Code: ErrorCode.NotFound } ? new E2BException(404, $"template '{template}' not found") : e;
+            throw new E2BException(404, $"template '{template}' not found");
         }
     }
 
@@ -79,29 +71,14 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             throw E2BException.Bad($"Count cannot be greater than {ForkSpec.MaxCount}");
         var timeout = Timeout(request.Timeout, defaultTimeout);
         var snapshot = SandboxId.TryParse(ShortId(id), out var sandbox) && sandboxes.TryGet(sandbox) is not null ? null : snapshots.TryFind(TemplateName(id));
-        var sourceLease = snapshot is null ? Get(id).Lease : NewLease(snapshot.Source, snapshot.Id, timeout);
+        var sourceLease = snapshot is null ? Get(id).Lease : Lease.For(snapshot.Source, snapshot.Id, Now()) with { TeamId = owners.TeamOf(snapshot) };
+        var concurrent = teams.Get(sourceLease.TeamId).ConcurrentSandboxes;
+        if (count >= concurrent)
+            throw E2BException.Bad($"Count must be lower than the maximum number of concurrent sandboxes ({concurrent})");
         var ids = Enumerable.Range(0, count).Select(_ => SandboxId.New()).ToList();
-        await leases.AddAsync(ids.Select(child => sourceLease with
-        {
-            Id = child.ToString(),
-            StartedAtMs = Now(),
-            EndAtMs = Now() + (timeout * 1000L),
-            TrafficToken = sourceLease.TrafficToken is null ? null : NewToken(),
-        }).ToList());
-        ForkResult result;
-        try
-        {
-            var spec = new ForkSpec { Count = count, Ids = ids };
-            result = await (snapshot is null ? sandboxes.ForkAsync(sandbox, spec, CancellationToken.None) : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None));
-        }
-        catch
-        {
-            await leases.RemoveAsync(ids.Select(child => child.ToString()).ToList());
-            throw;
-        }
-        var failed = result.Children.Where(child => child.Sandbox is null).Select(child => ids[child.Index].ToString()).ToList();
-        if (failed.Count > 0)
-            await leases.RemoveAsync(failed);
+        await leases.AddAsync(ids.Select(child => sourceLease.Child(child, Now(), Now() + (timeout * 1000L))).ToList());
+        var spec = new ForkSpec { Count = count, Ids = ids };
+        var result = await (snapshot is null ? sandboxes.ForkAsync(sandbox, spec, CancellationToken.None) : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None));
         return result.Children.Select(Describe).ToList();
 
         ForkResultBody Describe(ForkChild child)
@@ -116,7 +93,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
     /// <exception cref="E2BException">404.</exception>
     public async Task KillAsync(string id)
     {
-        var (info, lease) = Get(id);
+        var (info, _) = Get(id);
         try
         {
             await sandboxes.RemoveAsync(info.Id, CancellationToken.None);
@@ -125,7 +102,6 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         {
             throw E2BException.NoSandbox(id);
         }
-        await leases.RemoveAsync([lease.Id]);
     }
 
     /// <summary>Sets the end anew, later or sooner.</summary>
@@ -234,19 +210,20 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
     private async Task<Lease> ChangeAsync((SandboxInfo Info, Lease Lease) sandbox, Func<Lease, Lease> change)
     {
         if (leases.Find(sandbox.Lease.Id) is null)
-            await leases.AddAsync([sandbox.Lease]); // it came from our own API
-        return await leases.ChangeAsync(sandbox.Lease.Id, change) ?? throw E2BException.NoSandbox(sandbox.Lease.Id);
+            await keeper.SettleAsync(sandbox.Lease.Id); // it was made before there were leases
+        return await leases.ChangeAsync(sandbox.Lease.Id, change, EventTypes.Updated) ?? throw E2BException.NoSandbox(sandbox.Lease.Id);
     }
 
-    private Lease NewLease(SandboxId id, string template, int timeout) =>
-        new() { Id = id.ToString(), Template = template, StartedAtMs = Now(), EndAtMs = Now() + (timeout * 1000L) };
-
-    private static int Timeout(int? asked, int otherwise) => (asked ?? otherwise) switch
+    private int Timeout(int? asked, int otherwise)
     {
-        < 0 => throw E2BException.Bad("Timeout must not be negative"),
-        > E2BOptions.MaxTimeout => throw E2BException.Bad($"Timeout cannot be greater than {E2BOptions.MaxTimeout / 3600} hours"),
-        var seconds => seconds,
-    };
+        var most = teams.Get(Caller.Team).MaxTimeoutSeconds;
+        return (asked ?? Math.Min(otherwise, most)) switch
+        {
+            < 0 => throw E2BException.Bad("Timeout must not be negative"),
+            var seconds when seconds > most => throw E2BException.Bad(most % 3600 == 0 ? $"Timeout cannot be greater than {most / 3600} hours" : $"Timeout cannot be greater than {most} seconds"),
+            var seconds => seconds,
+        };
+    }
 
     /// <summary>Of <c>name:default</c> and <c>namespace/name</c>, as theirs may be written, the name.</summary>
     public static string TemplateName(string template)
@@ -254,8 +231,6 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         var name = template[(template.LastIndexOf('/') + 1)..];
         return name.EndsWith(":default", StringComparison.Ordinal) ? name[..^":default".Length] : name;
     }
-
-    private static string NewToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
 
     private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
 }

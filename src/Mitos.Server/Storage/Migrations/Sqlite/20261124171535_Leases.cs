@@ -1,8 +1,8 @@
-﻿using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Migrations;
 
 #nullable disable
 
-namespace Mitos.Server.Storage.Migrations
+namespace Mitos.Server.Storage.Migrations.Sqlite
 {
     /// <inheritdoc />
     public partial class Leases : Migration

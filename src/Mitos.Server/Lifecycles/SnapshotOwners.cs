@@ -1,0 +1,64 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using Microsoft.EntityFrameworkCore;
+using Mitos.Engine.Snapshots;
+using Mitos.Server.Accounts;
+using Mitos.Server.Storage;
+
+namespace Mitos.Server.Lifecycles;
+
+/// <summary>To whom snapshots belong. Reads are of memory.</summary>
+internal sealed class SnapshotOwners
+{
+    private readonly Database _database;
+    private readonly LeaseStore _leases;
+    private readonly ConcurrentDictionary<string, SnapshotOwner> _owners;
+    private readonly SemaphoreSlim _writing = new(1);
+
+    public SnapshotOwners(Database database, LeaseStore leases)
+    {
+        (_database, _leases) = (database, leases);
+        _owners = new(database.Use(context => context.Snapshots.AsNoTracking().ToDictionary(owner => owner.Id)));
+    }
+
+    /// <summary>The team that owns a snapshot: that of the sandbox that it was taken of.</summary>
+    public string TeamOf(SnapshotInfo snapshot) => _owners.GetValueOrDefault(snapshot.Id)?.TeamId ?? _leases.TeamOf(snapshot.Source.ToString());
+
+    /// <summary>Writes down snapshots that are new, and forgets those that are gone. Saying it again does nothing.</summary>
+    /// <param name="snapshots">All that there are.</param>
+    public async Task SettleAsync(Func<IReadOnlyList<SnapshotInfo>> snapshots)
+    {
+        var present = snapshots();
+        if (present.Count == _owners.Count && present.All(snapshot => _owners.ContainsKey(snapshot.Id)))
+            return;
+        await _writing.WaitAsync();
+        try
+        {
+            present = snapshots();
+            var added = present.Where(snapshot => !_owners.ContainsKey(snapshot.Id)).ToList();
+            var gone = _owners.Values.ExceptBy(present.Select(snapshot => snapshot.Id), owner => owner.Id).ToList();
+            var owners = added.Select(snapshot => new SnapshotOwner { Id = snapshot.Id, TeamId = _leases.TeamOf(snapshot.Source.ToString()), SandboxId = snapshot.Source.ToString() }).ToList();
+            await _database.UseAsync(async context =>
+            {
+                context.Snapshots.AddRange(owners);
+                context.Snapshots.RemoveRange(gone);
+                context.Events.AddRange(added.Select(Happened));
+                return await context.SaveChangesAsync();
+            });
+            foreach (var owner in owners)
+                _owners[owner.Id] = owner;
+            foreach (var owner in gone)
+                _owners.TryRemove(owner.Id, out _);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    private LifecycleEvent Happened(SnapshotInfo snapshot)
+    {
+        var source = _leases.Find(snapshot.Source.ToString()) ?? new Lease { Id = snapshot.Source.ToString(), TeamId = Team.DefaultId, Template = snapshot.Template, StartedAtMs = 0, EndAtMs = 0 };
+        return LifecycleEvent.Of(EventTypes.Snapshotted, source, null, snapshot.CreatedAt, new JsonObject { ["snapshot_id"] = snapshot.Id, ["name"] = snapshot.Name });
+    }
+}
