@@ -15,11 +15,13 @@ internal sealed class Samples
     public double Percentile(double rank) =>
         _values.Count == 0 ? 0 : _values.Order().ElementAt((int)Math.Clamp(Math.Ceiling(rank * _values.Count) - 1, 0, _values.Count - 1));
 
-    public JsonObject ToJson() => new()
+    public JsonObject ToJson()
     {
-        ["p50"] = Math.Round(Median, 3),
-        ["p99"] = Math.Round(Percentile(0.99), 3),
-        ["count"] = _values.Count,
-        ["samples"] = new JsonArray([.. _values.Select(value => (JsonNode)Math.Round(value, 3))]),
-    };
+        var json = Summary();
+        json["samples"] = new JsonArray([.. _values.Select(value => (JsonNode)Math.Round(value, 3))]);
+        return json;
+    }
+
+    /// <summary>Without the samples.</summary>
+    public JsonObject Summary() => new() { ["p50"] = Math.Round(Median, 3), ["p99"] = Math.Round(Percentile(0.99), 3), ["count"] = _values.Count };
 }

@@ -17,6 +17,26 @@ public sealed class ProcessTests
         Assert.Equal(("out\n", "err\n", new ProcessExit(7, 0)), (result.Out, result.Err, result.Exit));
     }
 
+    // More ends at once than the loop takes in one turn, and the agent hardly runs: what was written must be read all the same before the end is told.
+    [Fact]
+    public async Task Of_many_commands_that_end_together_each_gives_all_its_output()
+    {
+        await using var host = new AgentHost();
+        var all = Enumerable.Range(0, 200).Select(i => ProcessOutput.RunAsync(host.Agent, $"while [ ! -e {host.PathOf("go")} ]; do sleep 0.2; done; echo {i}", Deadline)).ToList();
+        await Task.Delay(2000);
+        await File.WriteAllTextAsync(host.PathOf("go"), "");
+        for (var i = 0; i < 40; i++)
+        {
+            Signal("STOP");
+            await Task.Delay(120);
+            Signal("CONT");
+            await Task.Delay(2);
+        }
+        Assert.Equal(Enumerable.Range(0, 200).Select(i => $"{i}\n"), (await Task.WhenAll(all)).Select(result => result.Out));
+
+        void Signal(string name) => System.Diagnostics.Process.Start("kill", [$"-{name}", $"{host.ProcessId}"]).WaitForExit();
+    }
+
     [Fact]
     public async Task Binary_output_comes_unchanged()
     {

@@ -47,6 +47,50 @@ public sealed class ContinuityTests(MachineFixture machines)
         }
     }
 
+    // What passes between host and guest while the source stands still would be in its memory and not in its device state: no child could be made of that.
+    [Fact]
+    public async Task Forks_of_a_source_that_is_spoken_to_all_the_time_never_fail()
+    {
+        const int Forks = 40;
+        await using var source = await machines.CreateAsync();
+        var agent = machines.Sandboxes.Agent(source.Id);
+        using var stop = new CancellationTokenSource();
+        await using var flood = await agent.StartAsync(new ProcessSpec { Argv = ["/bin/sh", "-c", "exec yes 0123456789abcdef"], User = "root" }, CancellationToken.None);
+        // without waiting for answers, so that there is something on its way at any time
+        var talking = Task.Run(async () =>
+        {
+            var asked = new Queue<Task>();
+            for (; !stop.IsCancellationRequested; Thread.Sleep(1))
+            {
+                asked.Enqueue(agent.Files.StatAsync("/root", "root", CancellationToken.None));
+                if (asked.Count > 200)
+                    await asked.Dequeue();
+            }
+            await Task.WhenAll(asked);
+        });
+        var drinking = Task.Run(async () =>
+        {
+            long bytes = 0;
+            await foreach (var next in flood.ReadAsync(CancellationToken.None))
+            {
+                Assert.All(next.Bytes.ToArray().Index(), pair => Assert.Equal((byte)"0123456789abcdef\n"[(int)((bytes + pair.Index) % 17)], pair.Item));
+                bytes += next.Bytes.Length;
+            }
+            return bytes;
+        });
+        for (var i = 0; i < Forks; i++)
+        {
+            var child = (await machines.ForkAsync(source.Id, 1))[0];
+            if (i % 10 == 0)
+                Assert.Equal("well", await machines.RunAsync(child.Id, "echo well"));
+            await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);
+        }
+        await stop.CancelAsync();
+        await talking;
+        await flood.SignalAsync(9, group: false, CancellationToken.None);
+        Assert.True(await drinking > 1 << 20);
+    }
+
     private static async Task<string> ReadAllAsync(AgentProcess process)
     {
         var output = new MemoryStream();

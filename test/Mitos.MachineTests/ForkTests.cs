@@ -9,7 +9,7 @@ public sealed class ForkTests(MachineFixture machines)
     public async Task Children_see_what_was_before_the_pause_in_memory_on_disk_and_in_processes_and_nothing_after()
     {
         await using var source = await machines.CreateAsync();
-        await using var server = await machines.StartAsync(source.Id, "X=live; echo disk > /root/d; echo memory > /dev/shm/m; mkfifo /run/ask; while read line < /run/ask; do echo $X > /run/answer; done");
+        await using var server = await machines.StartAsync(source.Id, "X=live; echo disk > /root/d; echo memory > /dev/shm/m; mkfifo /run/ask; while :; do read line < /run/ask && echo $X > /run/answer; done");
         await machines.RunAsync(source.Id, "until [ -p /run/ask ]; do :; done");
         var children = await machines.ForkAsync(source.Id, 3);
         await machines.RunAsync(source.Id, "echo later > /root/d; echo later > /dev/shm/m");

@@ -227,7 +227,7 @@ public sealed class SnapshotTests(MachineFixture machines)
 
     private async Task<Engine.Agent.AgentProcess> StartServerAsync(SandboxId id)
     {
-        var server = await machines.StartAsync(id, "X=live; mkfifo /run/ask; while read line < /run/ask; do echo $X > /run/answer; done");
+        var server = await machines.StartAsync(id, "X=live; mkfifo /run/ask; while :; do read line < /run/ask && echo $X > /run/answer; done");
         await machines.RunAsync(id, "until [ -p /run/ask ]; do :; done");
         return server;
     }

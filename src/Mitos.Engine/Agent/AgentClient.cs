@@ -39,14 +39,34 @@ public sealed class AgentClient : IAsyncDisposable
     public async Task<AgentProcess> StartAsync(ProcessSpec spec, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(spec.Timeout, TimeSpan.Zero);
-        await _connection.RequestAsync(MessageType.Start, writer =>
+        // One behind the other, without waiting in between.
+        var starting = _connection.RequestAsync(MessageType.Start, writer =>
         {
             spec.Key.Write(writer);
             writer.Texts(spec.Argv.ToList()).Text(spec.Directory).Map(spec.Environment).Text(spec.User)
                 .Number((spec.Stdin ? 1 : 0) | (spec.Terminal is null ? 0 : 2))
                 .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)Math.Min(spec.Timeout.TotalMilliseconds, int.MaxValue)).Text(spec.Tag);
         }, cancellationToken);
-        return await AttachAsync(spec.Key, 0, 0, cancellationToken);
+        var attaching = AttachAsync(spec.Key, 0, 0, cancellationToken);
+        try
+        {
+            await starting;
+        }
+        catch
+        {
+            await ((Task)attaching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (attaching.IsCompletedSuccessfully)
+                await (await attaching).DisposeAsync();
+            throw;
+        }
+        try
+        {
+            return await attaching;
+        }
+        catch (AgentException e) when (e.Code == AgentErrorCode.NotFound)
+        {
+            return await AttachAsync(spec.Key, 0, 0, cancellationToken); // a connection that was just being made has swapped the two
+        }
     }
 
     /// <summary>Takes the output of a process from given offsets on, or from the oldest byte that is still there.</summary>
@@ -123,6 +143,14 @@ public sealed class AgentClient : IAsyncDisposable
     /// <summary>Frees what the guest keeps of a process that has ended.</summary>
     /// <exception cref="AgentException">NotFound; FailedPrecondition when it still runs.</exception>
     public Task ForgetAsync(ProcessKey key, CancellationToken cancellationToken) => _connection.RequestAsync(MessageType.Forget, key.Write, cancellationToken);
+
+    /// <summary>The same without waiting for it. Of what is lost with a connection the guest frees the oldest by itself.</summary>
+    public void Forget(ProcessKey key)
+    {
+        var payload = new WireWriter();
+        key.Write(payload);
+        _connection.Post(_connection.NextId(), MessageType.Forget, payload);
+    }
 
     /// <summary>Signals a process that was started through the agent.</summary>
     /// <exception cref="AgentException">NotFound; FailedPrecondition when it has ended.</exception>

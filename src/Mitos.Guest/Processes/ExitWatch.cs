@@ -5,8 +5,8 @@ namespace Mitos.Guest.Processes;
 
 /// <summary>
 /// Decides when the output of a process that has exited is complete. What it wrote is in the pipes by then; but processes that
-/// it left behind may hold the pipes open, or write for ever. So: at the end of the pipes; or after 100 ms of quiet, which lets
-/// the rest of a pipeline finish; or after 1 s, when all that was in the pipes at the exit has been read.
+/// it left behind may hold the pipes open, or write for ever. So: at the end of the pipes; or after 100 ms of quiet with nothing left
+/// to read, which lets the rest of a pipeline finish; or after 1 s, when all that was in the pipes at the exit has been read.
 /// </summary>
 internal sealed class ExitWatch(EventLoop loop, Action changed)
 {
@@ -49,16 +49,17 @@ internal sealed class ExitWatch(EventLoop loop, Action changed)
         _timing = false;
         var now = Environment.TickCount64;
         long lastRead = _exitMs;
-        var (ended, paused, complete) = (true, false, true);
+        var (ended, paused, complete, waiting) = (true, false, true, false);
         for (var i = 0; i < Outputs.Length; i++)
         {
             var output = Outputs[i];
             ended &= output.Ended;
             paused |= output.IsPaused;
+            waiting |= !output.Ended && output.Waiting > 0; // the loop may have stood still for longer than the quiet lasts
             complete &= output.Ended || output.Ring.End >= _complete[i];
             lastRead = Math.Max(lastRead, output.LastReadMs);
         }
-        if (ended || (!paused && now - lastRead >= QuietMs) || (complete && now - _exitMs >= PatienceMs))
+        if (ended || (!paused && !waiting && now - lastRead >= QuietMs) || (complete && now - _exitMs >= PatienceMs))
         {
             Finish();
         }

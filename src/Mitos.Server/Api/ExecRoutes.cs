@@ -86,7 +86,7 @@ internal static class ExecRoutes
         finally
         {
             if (process.Exit.IsCompletedSuccessfully)
-                await agent.ForgetAsync(process.Key, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                agent.Forget(process.Key);
         }
     }
 

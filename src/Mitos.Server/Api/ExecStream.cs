@@ -28,7 +28,7 @@ internal static class ExecStream
         var spec = ExecRoutes.ToSpec(request);
         await using var process = await ExecRoutes.StartAsync(agent, spec, id);
         if (await RunAsync(socket, process, gone))
-            await agent.ForgetAsync(process.Key, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            agent.Forget(process.Key);
         else if (!request.Detach)
             await HangUpAsync(process);
     });

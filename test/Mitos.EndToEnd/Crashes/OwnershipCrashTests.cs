@@ -65,7 +65,7 @@ public sealed class OwnershipCrashTests(Daemon daemon) : IClassFixture<Daemon>
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "v2/sandboxes")
         {
-            Content = new StringContent($$"""{"templateID":"base","timeout":3600,"metadata":{"index":"{{index}}"}}""", Encoding.UTF8, "application/json"),
+            Content = new StringContent($$"""{"templateID":"base","timeout":3600,"metadata":{"index":"{{index}}"} }""", Encoding.UTF8, "application/json"),
             Headers = { { "Idempotency-Key", $"create-{index}" } },
         };
         try
