@@ -52,6 +52,12 @@ internal sealed class TemplateService(
 
     public TemplateInfo Get(string name) => Describe(registry.Get(name));
 
+    public TemplateInfo SetMetadata(string name, IReadOnlyDictionary<string, string> metadata)
+    {
+        SandboxRules.CheckMetadata(metadata);
+        return Describe(registry.SetMetadata(name, metadata));
+    }
+
     public async Task RemoveAsync(string name, CancellationToken cancellationToken)
     {
         var record = registry.Get(name);
@@ -243,6 +249,7 @@ internal sealed class TemplateService(
             MemoryBytes = generation.ImageBytes,
             DiskBytes = generation.Layers.Except(parents).Sum(layer => host.Layers.LengthOf(LayerId.Parse(layer))),
             CreatedAt = record.CreatedAt,
+            Metadata = record.Metadata ?? new Dictionary<string, string>(),
             Vmm = generation.Vmm,
             Sandboxes = CountSandboxes(record.Name),
         };

@@ -101,6 +101,19 @@ public sealed class TemplateRegistryTests : IDisposable
     }
 
     [Fact]
+    public void Labels_of_a_template_stay_when_it_is_built_anew_and_after_a_restart()
+    {
+        Build("web");
+        _registry.SetMetadata("web", new Dictionary<string, string> { ["public"] = "false" });
+        var (now, layer) = Build("web");
+        Restart();
+        Assert.Equal(now.Generation, _registry.Get("web").Generation);
+        Assert.Equal("false", _registry.Get("web").Metadata!["public"]);
+        Assert.True(File.Exists(_layers.PathOf(layer)));
+        Refusal.Check(ErrorCode.NotFound, "'none'", () => _registry.SetMetadata("none", new Dictionary<string, string>()));
+    }
+
+    [Fact]
     public void A_record_under_another_s_name_is_not_believed()
     {
         Build("web");
