@@ -20,11 +20,11 @@ public interface ITemplates
     Task RemoveAsync(string name, CancellationToken cancellationToken);
 }
 
-/// <summary>What a template should be: the built-in <c>base</c>, or steps on top of another template.</summary>
+/// <summary>What a template should be: a built-in one, or steps on top of another template.</summary>
 public sealed record BuildTemplateSpec
 {
     public required string Name { get; init; }
-    /// <summary>The template that it starts from. Null only for <c>base</c>.</summary>
+    /// <summary>The template that it starts from. Null only for built-in ones (<c>base</c>, <c>code-interpreter-v1</c>).</summary>
     public string? From { get; init; }
     /// <summary>Steps in order.</summary>
     public IReadOnlyList<BuildStep> Steps { get; init; } = [];

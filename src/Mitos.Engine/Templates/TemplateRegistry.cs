@@ -5,6 +5,7 @@ using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Templates.Recipes;
 
 namespace Mitos.Engine.Templates;
 
@@ -41,9 +42,8 @@ public sealed class TemplateRegistry
 
     public TemplateRecord? TryGet(string name) => _records.GetValueOrDefault(name);
 
-    /// <exception cref="SandboxException">NotFound, with the nearest name.</exception>
-    public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name,
-        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {(name.Length <= 63 ? name : "NAME")}` makes one.");
+    /// <exception cref="SandboxException">NotFound, with what to do.</exception>
+    public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name, RemedyFor(name));
 
     /// <summary>A template cannot stand on itself: none of its ancestors could ever be removed.</summary>
     /// <exception cref="SandboxException">InvalidArgument.</exception>
@@ -102,6 +102,10 @@ public sealed class TemplateRegistry
         Journal.Write(PathOf(record.Name), record, EngineJson.Default.TemplateRecord);
         _records[record.Name] = record;
     }
+
+    private string RemedyFor(string name) => BuiltInTemplates.TryGet(name) is { } recipe
+        ? $"It is built in, and not made yet: `mitos template build {name}` does that, once; it takes {recipe.Takes}."
+        : Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {(name.Length <= 63 ? name : "NAME")}` makes one.";
 
     private bool TryLoad(string path)
     {

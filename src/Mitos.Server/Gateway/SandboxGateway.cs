@@ -48,6 +48,8 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
             await envd.ServeAsync(context, info);
         else if (leases.Find(address.Id) is var lease && !MayPass(context.Request, lease))
             await GatewayErrors.NoTokenAsync(context, address.Id, missing: !context.Request.Headers.ContainsKey(TokenHeader));
+        else if (address.Port == InterpreterGate.Port && !InterpreterGate.MayPass(context.Request, info))
+            await GatewayErrors.NoAccessAsync(context, address.Id, missing: !AccessToken.IsSent(context.Request));
         else
             await ports.ForwardAsync(context, info, address.Port, lease);
         return true;

@@ -47,6 +47,7 @@ public sealed class TemplateRegistryTests : IDisposable
     [InlineData("bsae", "Did you mean 'base'?")]
     [InlineData("base@1x256", "Did you mean 'base'?", false)] // shapes are no names
     [InlineData("quite-another", "mitos template build quite-another")]
+    [InlineData("code-interpreter-v1", "mitos template build code-interpreter-v1")] // built in, not made yet
     public void A_template_that_is_not_there_is_refused_with_the_nearest_or_how_to_make_it(string name, string remedy, bool exact = true)
     {
         Build("base");
