@@ -121,13 +121,16 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
         Pid = reader.Int32();
         var begins = (Stdout: reader.Number(), Stderr: reader.Number());
         _input.Knows(reader.Number());
-        for (var i = 0; i < _received.Length; i++)
-        {
-            // what came before the attachment is not ours to count
-            if (_received[i] == FromNow)
-                _received[i] = _taken[i] = i == 0 ? begins.Stdout : begins.Stderr;
-        }
+        BeginAt(0, begins.Stdout);
+        BeginAt(1, begins.Stderr);
         return !reader.Failed;
+    }
+
+    // What came before the attachment is not ours to count. Its first output may be here before its answer is read.
+    private void BeginAt(int index, ulong offset)
+    {
+        Interlocked.CompareExchange(ref _taken[index], offset, FromNow);
+        Interlocked.CompareExchange(ref _received[index], offset, FromNow);
     }
 
     private bool OnOutput(byte[] payload)
@@ -138,6 +141,7 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
         var count = reader.Rest().Length;
         if (reader.Failed || index is < 0 or > 1 || count == 0 || offset > ulong.MaxValue - (ulong)count)
             return false;
+        BeginAt(index, offset);
         // Sent again after a reconnect: what we have is skipped.
         var skip = _received[index] > offset ? (int)Math.Min((ulong)count, _received[index] - offset) : 0;
         if (skip == count)
