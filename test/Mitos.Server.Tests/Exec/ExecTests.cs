@@ -106,7 +106,7 @@ public sealed class ExecTests(ServerFixture server)
     [InlineData("""{"argv":["no-such-command"]}""", 404, "files/list")]
     [InlineData("""{"argv":["true"],"cwd":"/no/such/directory"}""", 404, "files/list")]
     [InlineData("""{"argv":["true"],"cwd":"a\u0000b"}""", 400, "openapi")]
-    [InlineData("""{"argv":["true"],"user":"nobody-has-this-name"}""", 404, "files/list")]
+    [InlineData("""{"argv":["true"],"user":"nobody-has-this-name"}""", 404, "user of the guest")]
     [InlineData("""{"argv":["/etc/passwd"]}""", 412, "root")]
     public async Task What_cannot_be_run_is_refused_with_a_remedy(string body, int status, string remedy)
     {
