@@ -6,6 +6,7 @@ using Mitos.Engine.Hosts;
 using Mitos.Server;
 using Mitos.Server.Api;
 using Mitos.Server.E2B;
+using Mitos.Server.Observability;
 
 if (args is ["--help"] or ["-h"])
 {
@@ -23,10 +24,10 @@ try
         case ServerTask.SelfTest:
             return await SelfTestTask.RunAsync(options.Engine);
     }
-    using var loggers = LoggerFactory.Create(logging => logging.AddSimpleConsole(console => console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "));
+    using var loggers = LoggerFactory.Create(logging => logging.AddFormat(options.Log));
     await using var engine = await HostEngine.StartAsync(options.Engine, loggers);
     using var state = ServerState.Open(options.Engine.StateDirectory, options.Database);
-    var app = ServerHost.Build(options.Socket, options.Listen, engine, state, new E2BOptions(options.Domain));
+    var app = ServerHost.Build(options.Socket, options.Listen, engine, state, new E2BOptions(options.Domain), options.Log);
     await using (app)
     {
         try

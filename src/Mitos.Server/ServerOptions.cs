@@ -1,4 +1,5 @@
 using Mitos.Engine;
+using Mitos.Server.Observability;
 
 namespace Mitos.Server;
 
@@ -8,7 +9,8 @@ namespace Mitos.Server;
 /// <param name="Task">What to do.</param>
 /// <param name="Domain">Where sandboxes are reached by host name; null: nowhere.</param>
 /// <param name="Database">Connection string of PostgreSQL; null: SQLite in the state directory.</param>
-internal sealed record ServerOptions(EngineOptions Engine, string Listen, ServerTask Task, string? Domain, string? Database)
+/// <param name="Log">How to write the log.</param>
+internal sealed record ServerOptions(EngineOptions Engine, string Listen, ServerTask Task, string? Domain, string? Database, LogFormat Log)
 {
     public const string Usage = """
         mitosd: the daemon of Mitos. Usually started by `mitos up`.
@@ -22,6 +24,7 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
           --vmm V          auto, firecracker or qemu            MITOS_VMM        auto
           --accel A        auto, kvm or tcg                     MITOS_ACCEL      auto
           --firecracker P  Firecracker's binary                 MITOS_FIRECRACKER  /usr/local/bin/firecracker
+          --log-format F   text or json (one object a line)     MITOS_LOG_FORMAT text
           --warm N         shells kept ready per template       MITOS_WARM       4
           --probe-host     print what this host can do, as JSON, and end
           --self-test      test whether the VMM forks safely here, a line of JSON for each check, and end
@@ -39,7 +42,7 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
         {
             if (args[i] is "--probe-host" or "--self-test")
                 values[args[i]] = "";
-            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--domain" or "--database" or "--vmm" or "--accel" or "--firecracker" or "--warm" && i + 1 < args.Length)
+            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--domain" or "--database" or "--vmm" or "--accel" or "--firecracker" or "--warm" or "--log-format" && i + 1 < args.Length)
                 values[args[i]] = args[++i];
             else
                 throw new ArgumentException($"mitosd does not know '{args[i]}', or its value is missing.");
@@ -61,7 +64,13 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
             throw new ArgumentException($"--listen must be a loopback address with a port, such as 127.0.0.1:7070, not '{listen}'.");
         return new ServerOptions(engine, listen, values.ContainsKey("--probe-host") ? ServerTask.ProbeHost : values.ContainsKey("--self-test") ? ServerTask.SelfTest : ServerTask.Serve,
             Value("--domain", "MITOS_DOMAIN", "") is { Length: > 0 } domain ? domain : null,
-            Value("--database", "MITOS_DATABASE", "") is { Length: > 0 } database ? database : null);
+            Value("--database", "MITOS_DATABASE", "") is { Length: > 0 } database ? database : null,
+            Value("--log-format", "MITOS_LOG_FORMAT", "text") switch
+            {
+                "text" => LogFormat.Text,
+                "json" => LogFormat.Json,
+                var other => throw new ArgumentException($"--log-format must be text or json, not '{other}'."),
+            });
 
         string Value(string option, string variable, string fallback) =>
             values.GetValueOrDefault(option) ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : fallback);
