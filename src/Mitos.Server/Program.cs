@@ -38,7 +38,10 @@ try
         {
             throw new SandboxException(ErrorCode.Conflict, $"mitosd cannot serve at {options.Listen}: {e.Message}", "Set MITOS_LISTEN to an address that is free, such as 127.0.0.1:7071.", e);
         }
-        Console.WriteLine($"mitosd serves {options.Socket} and http://{options.Listen} (key: {Path.Combine(options.Engine.StateDirectory, "api-key")})");
+        if (options.Log == LogFormat.Json)
+            app.Logger.LogInformation("mitosd serves {Socket} and {Address}", options.Socket, $"http://{options.Listen}");
+        else
+            Console.WriteLine($"mitosd serves {options.Socket} and http://{options.Listen} (key: {Path.Combine(options.Engine.StateDirectory, "api-key")})");
         await app.WaitForShutdownAsync();
     }
     File.Delete(options.Socket);

@@ -2,13 +2,15 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Mitos.Client;
 using Mitos.Engine;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
 using Mitos.Server.Tests;
 using Mitos.Server.Tests.Api;
+using Mitos.Server.Tests.Observability;
 using Mitos.TestKit;
 
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
@@ -23,6 +25,7 @@ public sealed class ServerFixture : IAsyncLifetime
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private readonly EngineScratch _scratch = new();
+    private readonly LogCapture _logs = new();
     private WebApplication? _app;
     private SandboxInfo? _shared;
 
@@ -31,6 +34,9 @@ public sealed class ServerFixture : IAsyncLifetime
     public HostEngine Engine { get; private set; } = null!;
 
     public WebApplication App => _app!;
+
+    /// <summary>What engine and server logged since the first start, as lines of JSON.</summary>
+    public IReadOnlyCollection<string> Logs => _logs.Lines;
 
     internal ServerState State { get; private set; } = null!;
 
@@ -58,8 +64,9 @@ public sealed class ServerFixture : IAsyncLifetime
     /// <summary>Starts engine and server on the state that is there.</summary>
     public async Task StartAsync()
     {
-        Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
+        Engine = await HostEngine.StartAsync(Options, LoggerFactory.Create(logging => logging.AddProvider(_logs)));
         _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, State = ServerState.Open(Options.StateDirectory));
+        _app.Services.GetRequiredService<ILoggerFactory>().AddProvider(_logs);
         await _app.StartAsync();
         Address = new Uri(_app.Urls.Single(url => url.StartsWith("http://127", StringComparison.Ordinal)) + "/");
         using var plain = new HttpClient { BaseAddress = Address };
