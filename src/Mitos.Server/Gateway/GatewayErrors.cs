@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mitos.Contracts;
 
 namespace Mitos.Server.Gateway;
 
@@ -14,6 +15,13 @@ internal static class GatewayErrors
 
     public static Task NoTokenAsync(HttpContext context, string id, bool missing) =>
         WriteAsync(context, 403, new(id, missing ? "Missing traffic access token" : "Invalid traffic access token", 403), "This sandbox takes requests only with its traffic access token.");
+
+    public static Task NoAccessAsync(HttpContext context, string id, bool missing) =>
+        WriteAsync(context, 401, new(id, missing ? "Missing access token" : "Invalid access token", 401), "Code runs in this sandbox only for its access token.");
+
+    /// <summary>A paused one that the request should have resumed, and that could not be: its team runs as many as it may, the host is full, the database is away.</summary>
+    public static Task NotResumedAsync(HttpContext context, string id, (int Status, ErrorBody Body) failure) =>
+        WriteAsync(context, failure.Status, new(id, failure.Body.Message, failure.Status), $"This sandbox is paused, and could not be resumed. {failure.Body.Remedy}");
 
     public static Task BadAsync(HttpContext context, string message)
     {

@@ -1,7 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
+using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
+using Mitos.Server.Accounts;
 using Mitos.Server.E2B.Envd;
 using Mitos.Server.E2B.Envd.Files;
 using Mitos.Server.Lifecycles;
@@ -30,12 +32,24 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
         }
         if (Cors.TryAnswer(context))
             return true;
-        if (!SandboxId.TryParse(address.Id, out var id) || await FindAsync(id, address.Port, context.RequestAborted) is not { State: SandboxState.Running } info)
+        SandboxInfo? info;
+        try
+        {
+            info = SandboxId.TryParse(address.Id, out var id) ? await FindAsync(id, address.Port, context.RequestAborted) : null;
+        }
+        catch (Exception e) when (e is TeamLimitException or SandboxException)
+        {
+            await GatewayErrors.NotResumedAsync(context, address.Id, Api.Errors.Describe(e));
+            return true;
+        }
+        if (info is not { State: SandboxState.Running })
             await GatewayErrors.NotFoundAsync(context, address.Id);
         else if (address.Port == EnvdApi.Port)
             await envd.ServeAsync(context, info);
         else if (leases.Find(address.Id) is var lease && !MayPass(context.Request, lease))
             await GatewayErrors.NoTokenAsync(context, address.Id, missing: !context.Request.Headers.ContainsKey(TokenHeader));
+        else if (address.Port == InterpreterGate.Port && !InterpreterGate.MayPass(context.Request, info))
+            await GatewayErrors.NoAccessAsync(context, address.Id, missing: !AccessToken.IsSent(context.Request));
         else
             await ports.ForwardAsync(context, info, address.Port, lease);
         return true;
