@@ -1,7 +1,10 @@
 using System.Security.Cryptography;
 using System.Text;
+using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
+using Mitos.Server.Accounts;
+using Mitos.Server.E2B;
 using Mitos.Server.E2B.Envd;
 using Mitos.Server.E2B.Envd.Files;
 using Mitos.Server.Lifecycles;
@@ -9,9 +12,10 @@ using Mitos.Server.Lifecycles;
 namespace Mitos.Server.Gateway;
 
 /// <summary>Takes the requests that are for a sandbox out of the pipeline: those for its agent, and those for its ports.</summary>
-internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports)
+internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports, E2BOptions options)
 {
     private static readonly TimeSpan ResumedFor = TimeSpan.FromSeconds(300);
+    private const int InterpreterPort = 49999;
     private const string TokenHeader = "e2b-traffic-access-token";
 
     /// <returns>False: the request is for no sandbox.</returns>
@@ -20,7 +24,7 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
         SandboxAddress address;
         try
         {
-            if (!SandboxAddress.TryParse(context.Request, out address))
+            if (!SandboxAddress.TryParse(context.Request, options.Domain, out address))
                 return await TryServeSignedAsync(context);
         }
         catch (BadHttpRequestException e)
@@ -28,24 +32,43 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
             await GatewayErrors.BadAsync(context, e.Message);
             return true;
         }
-        if (Cors.TryAnswer(context))
+        // What a server in a guest allows to pages is for itself to say.
+        if (address.Port is EnvdApi.Port or InterpreterPort && Cors.TryAnswer(context))
             return true;
-        if (!SandboxId.TryParse(address.Id, out var id) || await FindAsync(id, address.Port, context.RequestAborted) is not { State: SandboxState.Running } info)
+        var lease = leases.Find(address.Id);
+        if (address.Port != EnvdApi.Port && !MayPass(context.Request, lease)) // nor is a paused one resumed then
+        {
+            // The question of a page before its request cannot bear the token, and the guest must not see it without.
+            if (!Cors.IsPreflight(context.Request) || !Cors.TryAnswer(context))
+                await GatewayErrors.NoTokenAsync(context, address.Id, TokenHeader, missing: !context.Request.Headers.ContainsKey(TokenHeader));
+            return true;
+        }
+        SandboxInfo? info;
+        try
+        {
+            info = SandboxId.TryParse(address.Id, out var id) ? await FindAsync(id, address.Port, lease, context.RequestAborted) : null;
+        }
+        catch (Exception e) when (e is TeamLimitException or SandboxException)
+        {
+            await GatewayErrors.NotResumedAsync(context, address.Id, Api.Errors.Describe(e));
+            return true;
+        }
+        if (info is { State: SandboxState.Starting })
+            await GatewayErrors.InTransitionAsync(context, address.Id);
+        else if (info is not { State: SandboxState.Running })
             await GatewayErrors.NotFoundAsync(context, address.Id);
         else if (address.Port == EnvdApi.Port)
             await envd.ServeAsync(context, info);
-        else if (leases.Find(address.Id) is var lease && !MayPass(context.Request, lease))
-            await GatewayErrors.NoTokenAsync(context, address.Id, missing: !context.Request.Headers.ContainsKey(TokenHeader));
         else
             await ports.ForwardAsync(context, info, address.Port, lease);
         return true;
     }
 
     // One that may be is resumed by a request to a port of its servers. Its agent's port does not count: clients ask there whether it runs.
-    private async Task<SandboxInfo?> FindAsync(SandboxId id, int port, CancellationToken cancellationToken)
+    private async Task<SandboxInfo?> FindAsync(SandboxId id, int port, Lease? lease, CancellationToken cancellationToken)
     {
         var info = sandboxes.TryGet(id);
-        if (info is not { State: SandboxState.Paused, FilesOnly: false } || port == EnvdApi.Port || leases.Find(id.ToString()) is not { AutoResume: true } lease)
+        if (info is not { State: SandboxState.Paused, FilesOnly: false } || port == EnvdApi.Port || lease is not { AutoResume: true })
             return info;
         await leases.ChangeAsync(lease.Id, old => old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().Add(ResumedFor).ToUnixTimeMilliseconds()) });
         return await snapshots.ResumeAsync(id, cancellationToken);
