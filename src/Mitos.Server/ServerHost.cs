@@ -31,7 +31,7 @@ internal static class ServerHost
         builder.Logging.ClearProviders().AddSimpleConsole(options => options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ");
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Mitos", LogLevel.Information)
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None) // the program says why it did not start
-            .AddFilter("Microsoft.AspNetCore.Http.Timeouts", LogLevel.Error); // the client is told
+            .AddFilter("Microsoft.AspNetCore.Http.Timeouts", LogLevel.Error).AddFilter("Yarp", LogLevel.Error); // the client is told
         builder.Services.ConfigureHttpJsonOptions(options =>
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractsJson.Default);
