@@ -3,6 +3,7 @@ using Mitos.Engine.Agent;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Templates;
+using Mitos.Engine.Templates.Recipes;
 using Mitos.Engine.Vmm;
 using Mitos.Linux.Memory;
 
@@ -15,11 +16,11 @@ internal static class ColdBoot
     {
         var cache = bench.Options.CacheDirectory;
         var kernel = await new KernelPackage(cache).GetAsync(_ => { }, CancellationToken.None);
-        var rootfs = await new RootFileSystem(cache).GetAsync(_ => { }, CancellationToken.None);
+        var rootfs = await new RootFileSystem(cache, BuiltInTemplates.Base).GetAsync(_ => { }, CancellationToken.None);
         var initramfs = Path.Combine(bench.Options.RunDirectory, "initramfs");
         Initramfs.Write(initramfs, Path.Combine(bench.Options.GuestDirectory, "mitos-guest"), kernel.Modules);
         File.SetUnixFileMode(initramfs, (UnixFileMode)0x124);
-        var shape = TemplateService.DefaultShape with { MemoryMiB = memoryMiB };
+        var shape = BuiltInTemplates.Base.Shape with { MemoryMiB = memoryMiB };
         var templates = bench.Engine.Templates;
         var host = (MachineHost)templates.GetType().GetFields(BindingFlags.NonPublic | BindingFlags.Instance).Single(field => field.FieldType == typeof(MachineHost)).GetValue(templates)!;
         using var memory = MemoryFile.Create("boot", shape.MemoryBytes);

@@ -1,12 +1,12 @@
 namespace Mitos.Contracts;
 
-/// <summary>Asks for a template: <c>base</c> without a parent, or steps on top of one.</summary>
+/// <summary>Asks for a template: a built-in one (<c>base</c>, <c>code-interpreter-v1</c>) without a parent, or steps on top of one.</summary>
 public sealed record BuildTemplateRequest
 {
     /// <summary>1 to 63 letters, digits, <c>. _ -</c>.</summary>
     public string? Name { get; init; }
 
-    /// <summary>The template that it starts from. Default <c>base</c>; <c>base</c> itself has none.</summary>
+    /// <summary>The template that it starts from. Default <c>base</c>; the built-in ones have none.</summary>
     public string? From { get; init; }
 
     /// <summary>In order.</summary>
@@ -53,7 +53,7 @@ public sealed record TemplateBody
     /// <summary>The generation that its sandboxes map.</summary>
     public required string Generation { get; init; }
 
-    /// <summary>The template that it was built on; missing for <c>base</c>.</summary>
+    /// <summary>The template that it was built on; missing for built-in ones.</summary>
     public string? From { get; init; }
 
     /// <summary>Virtual processors of its sandboxes.</summary>

@@ -12,7 +12,7 @@ internal static class TemplateCommands
 
     private static Command Build()
     {
-        var name = new Argument<string>("NAME") { Description = "Name of the template; `base` is the built-in one" };
+        var name = new Argument<string>("NAME") { Description = "Name of the template; `base` and `code-interpreter-v1` are built in" };
         var from = new Option<string?>("--from") { Description = "Template to build on (default: base)" }.CompletesTemplates();
         var run = new Option<string[]>("--run") { Description = "Shell command, run as root; may be repeated" };
         var copy = new Option<string[]>("--copy") { Description = "SOURCE:DIRECTORY, a file or directory of this host, copied in first; may be repeated" };

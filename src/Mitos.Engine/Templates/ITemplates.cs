@@ -12,15 +12,19 @@ public interface ITemplates
     /// <exception cref="Errors.SandboxException">NotFound, with the nearest name.</exception>
     TemplateInfo Get(string name);
 
+    /// <summary>Replaces the labels of a template.</summary>
+    /// <exception cref="Errors.SandboxException">NotFound; InvalidArgument: too many, or too long.</exception>
+    TemplateInfo SetMetadata(string name, IReadOnlyDictionary<string, string> metadata);
+
     /// <exception cref="Errors.SandboxException">NotFound; FailedPrecondition when sandboxes or templates still use it.</exception>
     Task RemoveAsync(string name, CancellationToken cancellationToken);
 }
 
-/// <summary>What a template should be: the built-in <c>base</c>, or steps on top of another template.</summary>
+/// <summary>What a template should be: a built-in one, or steps on top of another template.</summary>
 public sealed record BuildTemplateSpec
 {
     public required string Name { get; init; }
-    /// <summary>The template that it starts from. Null only for <c>base</c>.</summary>
+    /// <summary>The template that it starts from. Null only for built-in ones (<c>base</c>, <c>code-interpreter-v1</c>).</summary>
     public string? From { get; init; }
     /// <summary>Steps in order.</summary>
     public IReadOnlyList<BuildStep> Steps { get; init; } = [];
@@ -59,6 +63,8 @@ public sealed record TemplateInfo
     /// <summary>Its own disk data (without its parent's), bytes.</summary>
     public required long DiskBytes { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
+    /// <summary>Labels that mean nothing to the engine.</summary>
+    public required IReadOnlyDictionary<string, string> Metadata { get; init; }
     /// <summary>VMM and version that made it.</summary>
     public required string Vmm { get; init; }
     /// <summary>Living sandboxes that use it.</summary>

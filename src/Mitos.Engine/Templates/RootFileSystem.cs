@@ -1,22 +1,18 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Mitos.Engine.Templates.Recipes;
 
 namespace Mitos.Engine.Templates;
 
 /// <summary>
-/// The root file system of <c>base</c>: Debian 12 by mmdebstrap into a directory, then into an ext4 image by mke2fs; nothing is
-/// mounted. Kept in the cache under the hash of its recipe.
+/// The root file system of a recipe: Debian 12 by mmdebstrap into a directory, then into an ext4 image by mke2fs; nothing is
+/// mounted. Kept in the cache under the hash of what it is made of.
 /// </summary>
-internal sealed class RootFileSystem(string cacheDirectory)
+internal sealed class RootFileSystem(string cacheDirectory, Recipe recipe)
 {
     /// <summary>Size of the disk as guests see it; the image is sparse.</summary>
     public const int DiskMiB = 8192;
-
-    private static readonly string[] Packages =
-    [
-        "python3", "nodejs", "npm", "git", "curl", "ca-certificates", "sudo", "procps", "iproute2", "build-essential", "attr", "libnss-myhostname",
-    ];
 
     // $1 is the root directory that mmdebstrap made.
     private const string Customize = """
@@ -30,28 +26,29 @@ internal sealed class RootFileSystem(string cacheDirectory)
         mkdir -p "$1/etc/mitos/fork.d"
         """;
 
-    /// <summary>Hash of the recipe.</summary>
-    public static string Key { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
-        string.Join('\n', [.. Packages, Customize, DiskMiB.ToString(CultureInfo.InvariantCulture), "bookworm", "1"]))))[..16];
+    /// <summary>Hash of what the root file system of a recipe is made of.</summary>
+    public static string KeyOf(Recipe recipe) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
+        string.Join('\n', [.. recipe.Packages, Customize + recipe.Customize, DiskMiB.ToString(CultureInfo.InvariantCulture), "bookworm", "1"]))))[..16];
 
-    /// <summary>Finds the image in the cache, or makes it: about two minutes and 1 GiB of disk.</summary>
+    /// <summary>Finds the image in the cache, or makes it: minutes, and 1 GiB of disk or more.</summary>
     /// <exception cref="Errors.SandboxException">A tool is missing or failed; nothing is left behind.</exception>
     public async Task<string> GetAsync(Action<string> line, CancellationToken cancellationToken)
     {
-        var final = Path.Combine(cacheDirectory, $"rootfs-{Key}.ext4");
+        var final = Path.Combine(cacheDirectory, $"rootfs-{KeyOf(recipe)}.ext4");
         if (File.Exists(final))
             return final;
-        var draft = Path.Combine(cacheDirectory, $"rootfs-{Key}.draft-{Environment.ProcessId}");
+        var draft = Path.Combine(cacheDirectory, $"rootfs-{KeyOf(recipe)}.draft-{Environment.ProcessId}");
         var tree = Path.Combine(draft, "tree");
         var image = Path.Combine(draft, "image");
         Directory.CreateDirectory(draft);
         try
         {
+            // Without force-unsafe-io dpkg syncs each file: what breaks off is thrown away as a whole.
             var hook = Path.Combine(draft, "customize");
-            File.WriteAllText(hook, "#!/bin/sh\n" + Customize + "\n");
+            File.WriteAllText(hook, "#!/bin/sh\n" + Customize + recipe.Customize + "\n");
             File.SetUnixFileMode(hook, (UnixFileMode)0x1ED);
             await HostTool.RunAsync("mmdebstrap",
-                ["--variant=minbase", "--mode=root", "--aptopt=APT::Install-Recommends \"false\"", $"--include={string.Join(',', Packages)}", $"--customize-hook={hook} \"$1\"", "bookworm", tree],
+                ["--variant=minbase", "--mode=root", "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io", $"--include={string.Join(',', recipe.Packages)}", $"--customize-hook={hook} \"$1\"", "bookworm", tree],
                 line, cancellationToken, draft: draft);
             line("writing the ext4 image");
             await HostTool.RunAsync("mke2fs",

@@ -10,4 +10,6 @@ public sealed record TemplateRecord
     public required string ContentKey { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
+    /// <summary>Labels that mean nothing to the engine. They stay when the template is built anew. Null: none.</summary>
+    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 }

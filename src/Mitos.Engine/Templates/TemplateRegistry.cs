@@ -5,6 +5,7 @@ using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Templates.Recipes;
 
 namespace Mitos.Engine.Templates;
 
@@ -14,6 +15,7 @@ public sealed class TemplateRegistry
     private readonly string _directory;
     private readonly GenerationStore _generations;
     private readonly LayerStore _layers;
+    private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<string, TemplateRecord> _records = new();
     private readonly List<string> _unreadable;
 
@@ -40,9 +42,8 @@ public sealed class TemplateRegistry
 
     public TemplateRecord? TryGet(string name) => _records.GetValueOrDefault(name);
 
-    /// <exception cref="SandboxException">NotFound, with the nearest name.</exception>
-    public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name,
-        Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {(name.Length <= 63 ? name : "NAME")}` makes one.");
+    /// <exception cref="SandboxException">NotFound, with what to do.</exception>
+    public TemplateRecord Get(string name) => TryGet(name) ?? throw SandboxException.NotFound("template", name, RemedyFor(name));
 
     /// <summary>A template cannot stand on itself: none of its ancestors could ever be removed.</summary>
     /// <exception cref="SandboxException">InvalidArgument.</exception>
@@ -61,21 +62,50 @@ public sealed class TemplateRegistry
     public void Put(TemplateRecord record)
     {
         _layers.Acquire(_generations.Read(record.Generation).Layers.Select(LayerId.Parse));
-        var old = TryGet(record.Name);
-        Journal.Write(PathOf(record.Name), record, EngineJson.Default.TemplateRecord);
-        _records[record.Name] = record;
+        TemplateRecord? old;
+        lock (_lock)
+        {
+            old = TryGet(record.Name);
+            Write(record with { Metadata = old?.Metadata ?? record.Metadata });
+        }
         if (old is not null)
             Forget(old);
         if (_unreadable.Remove(PathOf(record.Name)) && _unreadable.Count == 0)
             AllReadable(); // nothing unknown is named any more
     }
 
+    /// <summary>Replaces the labels of a template, also while it is built anew.</summary>
+    /// <exception cref="SandboxException">NotFound.</exception>
+    public TemplateRecord SetMetadata(string name, IReadOnlyDictionary<string, string> metadata)
+    {
+        lock (_lock)
+        {
+            var record = Get(name) with { Metadata = metadata };
+            Write(record);
+            return record;
+        }
+    }
+
     public void Remove(TemplateRecord record)
     {
-        File.Delete(PathOf(record.Name));
-        if (_records.TryRemove(record.Name, out _))
-            Forget(record);
+        lock (_lock)
+        {
+            File.Delete(PathOf(record.Name));
+            if (!_records.TryRemove(record.Name, out _))
+                return;
+        }
+        Forget(record);
     }
+
+    private void Write(TemplateRecord record)
+    {
+        Journal.Write(PathOf(record.Name), record, EngineJson.Default.TemplateRecord);
+        _records[record.Name] = record;
+    }
+
+    private string RemedyFor(string name) => BuiltInTemplates.TryGet(name) is { } recipe
+        ? $"It is built in, and not made yet: `mitos template build {name}` does that, once; it takes {recipe.Takes}."
+        : Nearest.Suggest(name, _records.Keys.Where(key => !key.Contains('@'))) ?? $"`mitos template ls` lists the templates; `mitos template build {(name.Length <= 63 ? name : "NAME")}` makes one.";
 
     private bool TryLoad(string path)
     {

@@ -8,6 +8,7 @@ using Mitos.Engine.Forks;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Templates.Recipes;
 using Mitos.Engine.Vmm;
 using Mitos.Linux.Memory;
 using Mitos.Protocol.Messages;
@@ -18,9 +19,7 @@ namespace Mitos.Engine.Templates;
 internal sealed class TemplateService(
     EngineOptions options, MachineHost host, MachineBooter booter, GenerationStore generations, TemplateRegistry registry, TemplateFreezer freezer, ShellPool shells, Birth birth) : ITemplates
 {
-    /// <summary>Shape of <c>base</c>, and the default of what is built on it.</summary>
-    public static readonly MachineShape DefaultShape = new(1, 512, RootFileSystem.DiskMiB);
-
+    private static readonly TimeSpan ReadyLimit = TimeSpan.FromMinutes(10);
     private readonly SemaphoreSlim _building = new(1);
 
     /// <summary>How many living sandboxes use a template; set by the engine.</summary>
@@ -34,7 +33,7 @@ internal sealed class TemplateService(
         {
             registry.CheckParent(spec.Name, spec.From);
             var record = spec.From is null
-                ? await BuildBaseAsync(spec, progress, cancellationToken)
+                ? await BuildRecipeAsync(spec, progress, cancellationToken)
                 : await BuildOnAsync(spec, registry.Get(spec.From), progress, cancellationToken);
             return Describe(record);
         }
@@ -52,6 +51,12 @@ internal sealed class TemplateService(
         registry.All.Where(record => !record.Name.Contains('@')).OrderBy(record => record.Name, StringComparer.Ordinal).Select(Describe).ToList();
 
     public TemplateInfo Get(string name) => Describe(registry.Get(name));
+
+    public TemplateInfo SetMetadata(string name, IReadOnlyDictionary<string, string> metadata)
+    {
+        SandboxRules.CheckMetadata(metadata);
+        return Describe(registry.SetMetadata(name, metadata));
+    }
 
     public async Task RemoveAsync(string name, CancellationToken cancellationToken)
     {
@@ -75,7 +80,7 @@ internal sealed class TemplateService(
         }
     }
 
-    /// <summary>The generation of a template in a shape, made once where only <c>base</c> can make it. The caller disposes it.</summary>
+    /// <summary>The generation of a template in a shape, made once where only a built-in one can make it. The caller disposes it.</summary>
     /// <exception cref="SandboxException">NotFound; Unsupported: another shape than a built template's; FailedPrecondition: damaged.</exception>
     public async Task<Generation> OpenAsync(string name, int? cpuCount, int? memoryMiB, CancellationToken cancellationToken)
     {
@@ -90,20 +95,24 @@ internal sealed class TemplateService(
                     $"The template '{name}' was frozen running with {shape.CpuCount} cpu and {shape.MemoryMiB} MiB; a running machine keeps its shape.",
                     $"Build it with the shape that you want: `mitos template build {name} --cpu {wanted.CpuCount} --memory {wanted.MemoryMiB} …`.");
             }
-            record = await VariantAsync(wanted, cancellationToken);
+            record = await VariantAsync(RecipeOf(record), wanted, cancellationToken);
         }
         return await Task.Run(() => generations.Open(record.Generation, host.Driver.Facts.Fingerprint), cancellationToken);
     }
 
-    private static string VariantName(MachineShape shape) => shape == DefaultShape ? "base" : $"base@{shape.CpuCount}x{shape.MemoryMiB}";
+    private static string VariantName(Recipe recipe, MachineShape shape) => shape == recipe.Shape ? recipe.Name : $"{recipe.Name}@{shape.CpuCount}x{shape.MemoryMiB}";
 
-    private async Task<TemplateRecord> VariantAsync(MachineShape shape, CancellationToken cancellationToken)
+    // A template without a parent was made by a recipe.
+    private static Recipe RecipeOf(TemplateRecord record) =>
+        BuiltInTemplates.TryGet(record.Name) ?? throw new SandboxException(ErrorCode.Unsupported, $"The template '{record.Name}' was built in before, and is not any more.", "Remove it, and build on base.");
+
+    private async Task<TemplateRecord> VariantAsync(Recipe recipe, MachineShape shape, CancellationToken cancellationToken)
     {
         await _building.WaitAsync(cancellationToken);
         try
         {
-            var known = registry.TryGet(VariantName(shape));
-            return known is not null && registry.GenerationOf(known).Vmm == host.Driver.Facts.Fingerprint ? known : await BootBaseAsync(shape, new Progress<BuildProgress>(), VariantName(shape), null, cancellationToken);
+            var known = registry.TryGet(VariantName(recipe, shape));
+            return known is not null && registry.GenerationOf(known).Vmm == host.Driver.Facts.Fingerprint ? known : await BootAsync(recipe, shape, new Progress<BuildProgress>(), VariantName(recipe, shape), null, cancellationToken);
         }
         finally
         {
@@ -111,40 +120,50 @@ internal sealed class TemplateService(
         }
     }
 
-    private async Task<TemplateRecord> BuildBaseAsync(BuildTemplateSpec spec, IProgress<BuildProgress> progress, CancellationToken cancellationToken)
+    private async Task<TemplateRecord> BuildRecipeAsync(BuildTemplateSpec spec, IProgress<BuildProgress> progress, CancellationToken cancellationToken)
     {
-        if (spec.Name != "base" || spec.Steps.Count > 0)
-            throw SandboxException.Invalid($"Only the template 'base' has no parent; '{spec.Name}' needs one.", $"Use `mitos template build {spec.Name} --from base …`.");
-        var shape = DefaultShape with { CpuCount = spec.CpuCount ?? DefaultShape.CpuCount, MemoryMiB = spec.MemoryMiB ?? DefaultShape.MemoryMiB };
-        return await BootBaseAsync(shape, progress, "base", spec.NoCache ? null : registry.TryGet("base"), cancellationToken);
+        if (BuiltInTemplates.TryGet(spec.Name) is not { } recipe)
+            throw SandboxException.Invalid($"Only built-in templates have no parent; '{spec.Name}' needs one.", $"Use `mitos template build {spec.Name} --from base …`.");
+        if (spec.Steps.Count > 0 || spec.StartCommand is not null || spec.ReadyCommand is not null || spec.Environment.Count > 0)
+            throw SandboxException.Invalid($"The template '{spec.Name}' is built in: it takes no steps, commands or environment.", $"Build on it under another name: `mitos template build NAME --from {spec.Name} …`.");
+        var shape = recipe.Shape with { CpuCount = spec.CpuCount ?? recipe.Shape.CpuCount, MemoryMiB = spec.MemoryMiB ?? recipe.Shape.MemoryMiB };
+        return await BootAsync(recipe, shape, progress, recipe.Name, spec.NoCache ? null : registry.TryGet(recipe.Name), cancellationToken);
     }
 
-    private async Task<TemplateRecord> BootBaseAsync(MachineShape shape, IProgress<BuildProgress> progress, string name, TemplateRecord? cached, CancellationToken cancellationToken)
+    private async Task<TemplateRecord> BootAsync(Recipe recipe, MachineShape shape, IProgress<BuildProgress> progress, string name, TemplateRecord? cached, CancellationToken cancellationToken)
     {
-        const int Steps = 5;
+        var count = recipe.StartCommand is null ? 5 : 6;
         Report("kernel", 1, "finding Debian's cloud kernel");
         var kernel = await booter.FindKernelAsync(refresh: true, line => Output("kernel", 1, line), cancellationToken);
         var agent = booter.FindAgent();
-        var key = Key(kernel.Package, RootFileSystem.Key, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(agent, cancellationToken))), shape.ToString(), host.Driver.Facts.Fingerprint);
+        var key = Key(kernel.Package, recipe.Key, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(agent, cancellationToken))), shape.ToString(), host.Driver.Facts.Fingerprint);
         if (cached?.ContentKey == key && IsUsable(cached))
         {
-            Report("cached", Steps, "nothing has changed since it was built");
+            Report("cached", count, "nothing has changed since it was built");
             return cached;
         }
         if (CountSandboxes(name) is > 0 and var users)
             throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {users} sandboxes and snapshots, and cannot be replaced.", "Remove them first, or go on with it as it is.");
-        Report("root file system", 2, "making Debian 12 with mmdebstrap; the first time this takes a minute or two");
-        var rootfs = await new RootFileSystem(options.CacheDirectory).GetAsync(line => Output("root file system", 2, line), cancellationToken);
+        Report("root file system", 2, "making Debian 12 with mmdebstrap; the first time this takes " + recipe.Takes);
+        var rootfs = await new RootFileSystem(options.CacheDirectory, recipe).GetAsync(line => Output("root file system", 2, line), cancellationToken);
         Report("boot", 3, "booting it once");
         await using var booted = await booter.BootAsync(shape, new DiskStack(host.Driver.PlaceImage(rootfs), []), $"template '{name}'", cancellationToken);
-        Report("warm", 4, "running what sandboxes run first, so that it is in memory that all share");
-        await WarmUp.RunAsync(booted.Agent, cancellationToken);
-        Report("freeze", 5, "freezing it into generation 0");
+        foreach (var file in recipe.Files)
+            await booted.Agent.Files.WriteAsync(file.Path, new MemoryStream(file.Content), file.Mode, "root", cancellationToken);
+        if (recipe.StartCommand is { } start)
+        {
+            Report("start", 4, "starting what is left running in it");
+            await Startup.StartAsync(booted.Agent, start, "root", cancellationToken);
+            await Startup.AwaitReadyAsync(booted.Agent, name, recipe.ReadyCommand ?? "true", ReadyLimit, cancellationToken);
+        }
+        Report("warm", count - 1, "running what sandboxes run first, so that it is in memory that all share");
+        await WarmUp.RunAsync(booted.Agent, recipe.WarmUp, cancellationToken);
+        Report("freeze", count, "freezing it into generation 0");
         var generation = await freezer.FreezeBootedAsync(booted);
         return Put(name, generation, null, key, new Dictionary<string, string>());
 
-        void Report(string step, int index, string message) => progress.Report(new BuildProgress(step, index, Steps, message, false));
-        void Output(string step, int index, string line) => progress.Report(new BuildProgress(step, index, Steps, line, true));
+        void Report(string step, int index, string message) => progress.Report(new BuildProgress(step, index, count, message, false));
+        void Output(string step, int index, string line) => progress.Report(new BuildProgress(step, index, count, line, true));
     }
 
     private async Task<TemplateRecord> BuildOnAsync(BuildTemplateSpec spec, TemplateRecord parent, IProgress<BuildProgress> progress, CancellationToken cancellationToken)
@@ -181,7 +200,7 @@ internal sealed class TemplateService(
         var shape = registry.GenerationOf(parent).Shape;
         var wanted = shape with { CpuCount = spec.CpuCount ?? shape.CpuCount, MemoryMiB = spec.MemoryMiB ?? shape.MemoryMiB };
         if (wanted != shape && parent.From is null)
-            parent = registry.TryGet(VariantName(wanted)) ?? await BootBaseAsync(wanted, new Progress<BuildProgress>(), VariantName(wanted), null, cancellationToken);
+            parent = registry.TryGet(VariantName(RecipeOf(parent), wanted)) ?? await BootAsync(RecipeOf(parent), wanted, new Progress<BuildProgress>(), VariantName(RecipeOf(parent), wanted), null, cancellationToken);
         else if (wanted != shape)
             throw new SandboxException(ErrorCode.Unsupported, $"The template '{parent.Name}' has {shape.CpuCount} cpu and {shape.MemoryMiB} MiB; what is built on it has the same.", "Build on base, or leave out --cpu and --memory.");
         return generations.Open(parent.Generation, host.Driver.Facts.Fingerprint);
@@ -230,6 +249,7 @@ internal sealed class TemplateService(
             MemoryBytes = generation.ImageBytes,
             DiskBytes = generation.Layers.Except(parents).Sum(layer => host.Layers.LengthOf(LayerId.Parse(layer))),
             CreatedAt = record.CreatedAt,
+            Metadata = record.Metadata ?? new Dictionary<string, string>(),
             Vmm = generation.Vmm,
             Sandboxes = CountSandboxes(record.Name),
         };

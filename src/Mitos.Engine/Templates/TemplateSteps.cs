@@ -1,4 +1,3 @@
-using System.Text;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 
@@ -33,56 +32,21 @@ internal sealed class TemplateSteps(AgentClient agent, BuildTemplateSpec spec, I
         if (spec.StartCommand is { } start)
         {
             Report("start", start);
-            await using var process = await agent.StartAsync(new ProcessSpec { Argv = ["/bin/bash", "-lc", start] }, cancellationToken);
+            await Startup.StartAsync(agent, start, "", cancellationToken);
         }
         if (spec.ReadyCommand is { } ready)
         {
             Report("ready", ready);
-            await AwaitReadyAsync(ready, cancellationToken);
+            await Startup.AwaitReadyAsync(agent, spec.Name, ready, ReadyLimit, cancellationToken);
         }
     }
 
     private void Report(string step, string message) => progress.Report(new BuildProgress(step, ++_index, _count, message, false));
 
-    private async Task AwaitReadyAsync(string command, CancellationToken cancellationToken)
-    {
-        var until = DateTime.UtcNow + ReadyLimit;
-        while (true)
-        {
-            var (code, tail) = await TryShellAsync(command, "", report: false, cancellationToken);
-            if (code == 0)
-                return;
-            if (DateTime.UtcNow > until)
-                throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{spec.Name}' was not ready within {ReadyLimit.TotalSeconds:F0} s: `{command}` ended with {code}: {tail}", "Check the start command and the ready command.");
-            await Task.Delay(250, cancellationToken);
-        }
-    }
-
     private async Task ShellAsync(string command, string user, bool report, CancellationToken cancellationToken)
     {
-        var (code, tail) = await TryShellAsync(command, user, report, cancellationToken);
+        var (code, tail) = await GuestShell.RunAsync(agent, command, user, report ? line => progress.Report(new BuildProgress("run", _index, _count, line, true)) : null, cancellationToken);
         if (code != 0)
             throw new SandboxException(ErrorCode.FailedPrecondition, $"Step {_index} of the template '{spec.Name}', `{command}`, ended with {code}: {tail}", "Mend the step and build again; nothing was kept.");
-    }
-
-    private async Task<(int Code, string Tail)> TryShellAsync(string command, string user, bool report, CancellationToken cancellationToken)
-    {
-        await using var process = await agent.StartAsync(new ProcessSpec
-        {
-            Argv = ["/bin/bash", "-lc", command],
-            User = user,
-            Environment = new Dictionary<string, string> { ["DEBIAN_FRONTEND"] = "noninteractive" },
-        }, cancellationToken);
-        var tail = "";
-        await foreach (var next in process.ReadAsync(cancellationToken))
-        {
-            var text = Encoding.UTF8.GetString(next.Bytes.Span);
-            tail = (tail + text)[Math.Max(0, tail.Length + text.Length - 1000)..];
-            foreach (var line in report ? text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) : [])
-                progress.Report(new BuildProgress("run", _index, _count, line, true));
-        }
-        var exit = await process.Exit;
-        await agent.ForgetAsync(process.Key, cancellationToken);
-        return (exit.Code, tail.Trim());
     }
 }

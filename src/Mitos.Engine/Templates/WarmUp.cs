@@ -17,12 +17,15 @@ internal static class WarmUp
         "git --version >/dev/null; curl --version >/dev/null; sudo -n true; ps aux >/dev/null; ip addr >/dev/null; tar --version >/dev/null",
     ];
 
-    public static async Task RunAsync(AgentClient agent, CancellationToken cancellationToken)
+    /// <param name="agent">Of the machine.</param>
+    /// <param name="more">Shell commands, run as root, besides what every template runs.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    public static async Task RunAsync(AgentClient agent, IReadOnlyList<string> more, CancellationToken cancellationToken)
     {
         for (var round = 0; round < 2; round++)
         {
-            foreach (var command in Commands)
-                await RunAsync(agent, new ProcessSpec { Argv = ["/bin/bash", "-lc", command], Timeout = TimeSpan.FromMinutes(2) }, cancellationToken);
+            foreach (var command in Commands.Concat(more))
+                await RunAsync(agent, new ProcessSpec { Argv = ["/bin/bash", "-lc", command], Timeout = TimeSpan.FromMinutes(5) }, cancellationToken);
         }
         await RunAsync(agent, new ProcessSpec { Argv = ["/bin/bash", "-c", "exit 0"], Terminal = new TerminalSize(24, 80) }, cancellationToken);
         await using var content = new MemoryStream(new byte[1000]);
@@ -34,7 +37,7 @@ internal static class WarmUp
         // Twice: once to bring the code in, once to see that nothing of the first is missing.
         for (var i = 0; i < 2; i++)
             await agent.HandshakeAsync(Machines.MachineAgent.Identity("template", null, "", 0, "", new Dictionary<string, string>()), cancellationToken);
-        foreach (var process in await agent.ListProcessesAsync(cancellationToken))
+        foreach (var process in (await agent.ListProcessesAsync(cancellationToken)).Where(process => process.Exit is not null))
             await agent.ForgetAsync(process.Key, cancellationToken);
     }
 

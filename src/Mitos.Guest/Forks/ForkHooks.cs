@@ -58,7 +58,8 @@ internal sealed class ForkHooks(ProcessTable processes, string root)
         var path = hooks[index];
         try
         {
-            processes.Run(new StartRequest(ProcessKey.New(), [path], "/", environment, "root", false, false, 0, 0, TimeoutMs), hook =>
+            // Without a key, which no host could know; to draw one takes OpenSSL, which no guest needs to have.
+            processes.Run(new StartRequest(default, [path], "/", environment, "root", false, false, 0, 0, TimeoutMs), hook =>
             {
                 if (hook.ExitCode == 0)
                     Run(hooks, handshake, done, index + 1);

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Mvc;
 using Mitos.Contracts;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Templates;
+using Mitos.Engine.Templates.Recipes;
 
 namespace Mitos.Server.Api;
 
@@ -65,7 +66,7 @@ internal static class TemplateRoutes
     private static BuildTemplateSpec ToSpec(BuildTemplateRequest request) => new()
     {
         Name = request.Name ?? throw SandboxException.Invalid("A template needs a name.", "Give name."),
-        From = request.From ?? (request.Name == "base" ? null : "base"),
+        From = request.From ?? (BuiltInTemplates.Contains(request.Name) ? null : "base"),
         Steps = (request.Steps ?? []).Select(ToStep).ToList(),
         Environment = request.Env ?? [],
         StartCommand = request.Start,

@@ -24,6 +24,8 @@ namespace Mitos.Server.E2B;
 [JsonSerializable(typeof(List<SnapshotBody>))]
 [JsonSerializable(typeof(List<TemplateBody>))]
 [JsonSerializable(typeof(TemplateWithBuildsBody))]
+[JsonSerializable(typeof(TemplateUpdateRequest))]
+[JsonSerializable(typeof(TemplateUpdateBody))]
 [JsonSerializable(typeof(TemplateAliasBody))]
 [JsonSerializable(typeof(List<TeamBody>))]
 [JsonSerializable(typeof(List<KeyBody>))]

@@ -24,6 +24,9 @@ internal static class GatewayErrors
         WriteAsync(context, new(id, $"Sandbox is secured with traffic access token. {(missing ? $"Token header '{header}' is missing" : $"Provided token in header '{header}' is invalid")}", 403),
             $"This sandbox takes requests only with its traffic access token, in the header {header}.");
 
+    public static Task NoAccessAsync(HttpContext context, string id, bool missing) =>
+        WriteAsync(context, new(id, missing ? "Missing access token" : "Invalid access token", 401), "Code runs in this sandbox only for its access token.");
+
     /// <summary>A paused one that the request should have resumed, and that could not be: its team runs as many as it may, the host is full, the database is away.</summary>
     public static Task NotResumedAsync(HttpContext context, string id, (int Status, ErrorBody Body) failure) =>
         WriteAsync(context, new(id, failure.Body.Message, failure.Status), $"This sandbox is paused, and could not be resumed. {failure.Body.Remedy}");

@@ -15,7 +15,6 @@ namespace Mitos.Server.Gateway;
 internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports, E2BOptions options)
 {
     private static readonly TimeSpan ResumedFor = TimeSpan.FromSeconds(300);
-    private const int InterpreterPort = 49999;
     private const string TokenHeader = "e2b-traffic-access-token";
 
     /// <returns>False: the request is for no sandbox.</returns>
@@ -33,7 +32,7 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
             return true;
         }
         // What a server in a guest allows to pages is for itself to say.
-        if (address.Port is EnvdApi.Port or InterpreterPort && Cors.TryAnswer(context))
+        if (address.Port is EnvdApi.Port or InterpreterGate.Port && Cors.TryAnswer(context))
             return true;
         var lease = leases.Find(address.Id);
         if (address.Port != EnvdApi.Port && !MayPass(context.Request, lease)) // nor is a paused one resumed then
@@ -59,6 +58,8 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
             await GatewayErrors.NotFoundAsync(context, address.Id);
         else if (address.Port == EnvdApi.Port)
             await envd.ServeAsync(context, info);
+        else if (address.Port == InterpreterGate.Port && !InterpreterGate.MayPass(context.Request, info))
+            await GatewayErrors.NoAccessAsync(context, address.Id, missing: !AccessToken.IsSent(context.Request));
         else
             await ports.ForwardAsync(context, info, address.Port, lease);
         return true;

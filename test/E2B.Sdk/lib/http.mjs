@@ -1,4 +1,5 @@
 // What the packages have no call for.
+import http from 'node:http'
 import './conformance.mjs'
 
 const { E2B_API_URL, E2B_SANDBOX_URL, E2B_API_KEY } = process.env
@@ -21,3 +22,15 @@ export const ask = (sandboxId, port, path = '/', options = {}) =>
 /** As its agent, which wants the token. */
 export const askAgent = (sandbox, path, options = {}) =>
   ask(sandbox.sandboxId, 49983, path, { ...options, headers: { 'X-Access-Token': sandbox.envdAccessToken, ...options.headers } })
+
+/** Asks our own API as the local user, over the daemon's socket. */
+export function askLocally(method, path, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ socketPath: `${process.env.MITOS_RUN}/mitosd.sock`, method, path, headers: { 'content-type': 'application/json' } }, async (answer) => {
+      const text = Buffer.concat(await answer.toArray()).toString()
+      resolve({ status: answer.statusCode, json: text ? JSON.parse(text) : undefined })
+    })
+    request.on('error', reject)
+    request.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+}

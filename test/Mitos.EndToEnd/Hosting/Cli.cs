@@ -58,23 +58,24 @@ internal sealed class Runner(IReadOnlyDictionary<string, string> environment)
     /// <param name="program">Path.</param>
     /// <param name="arguments">Its arguments.</param>
     /// <param name="input">Its standard input, which then ends.</param>
-    public async Task<Run> RunAsync(string program, IEnumerable<string> arguments, byte[]? input = null)
+    /// <param name="limit">For what takes longer than anything else.</param>
+    public async Task<Run> RunAsync(string program, IEnumerable<string> arguments, byte[]? input = null, TimeSpan? limit = null)
     {
         using var process = Start(program, arguments);
         var output = ReadAsync(process.StandardOutput.BaseStream);
         var errors = ReadAsync(process.StandardError.BaseStream);
         var command = $"{Path.GetFileName(program)} {string.Join(' ', process.StartInfo.ArgumentList.Select(argument => argument.Length < 200 ? argument : argument[..200] + "…"))}";
-        using var limit = new CancellationTokenSource(Limit);
+        using var over = new CancellationTokenSource(limit ?? Limit);
         try
         {
             await WriteAsync(process, input ?? []);
-            await process.WaitForExitAsync(limit.Token);
+            await process.WaitForExitAsync(over.Token);
             return new Run(command, process.ExitCode, await output, await errors);
         }
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"`{command}` did not end within {Limit.TotalMinutes} minutes; so far: {Encoding.UTF8.GetString(await output)} {Encoding.UTF8.GetString(await errors)}");
+            throw new TimeoutException($"`{command}` did not end within {(limit ?? Limit).TotalMinutes} minutes; so far: {Encoding.UTF8.GetString(await output)} {Encoding.UTF8.GetString(await errors)}");
         }
     }
 

@@ -7,11 +7,14 @@ namespace Mitos.EndToEnd.Sdk;
 /// <summary>A daemon, and E2B's official packages that are told of it by their environment variables.</summary>
 public class SdkDaemon : Daemon
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(11); // node's own for a file is 10
     private string _node = "";
 
     /// <summary>test/E2B.Sdk of the checkout.</summary>
     internal static string Tests { get; } = Path.GetFullPath(Path.Combine(Programs.Directory, "../../test/E2B.Sdk"));
+
+    /// <summary>What became of all files, from which <c>test/E2B.Sdk/readme.mjs</c> makes the README's lines: of each package and file the latest run.</summary>
+    private static string Results { get; } = Path.GetFullPath(Path.Combine(Programs.Directory, "../sdk.json"));
 
     public override async ValueTask InitializeAsync()
     {
@@ -34,7 +37,7 @@ public class SdkDaemon : Daemon
         };
         foreach (var (name, value) in Variables) // a test restarts the daemon
             start.Environment[name] = value;
-        foreach (var (name, value) in new[] { ("E2B_API_URL", url), ("E2B_SANDBOX_URL", url), ("E2B_API_KEY", "e2b_" + key[(key.IndexOf('_') + 1)..]), ("E2B_SDK", package) })
+        foreach (var (name, value) in new[] { ("E2B_API_URL", url), ("E2B_SANDBOX_URL", url), ("E2B_API_KEY", "e2b_" + key[(key.IndexOf('_') + 1)..]), ("E2B_SDK", package), ("E2B_SDK_RESULTS", Results) })
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
@@ -46,9 +49,9 @@ public class SdkDaemon : Daemon
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(CancellationToken.None);
         }
         var cases = Parse(await output);
-        SdkResults.Add(package, file, cases);
         await RefreshPidAsync();
         var failed = cases.Where(one => one is { Passed: false, Awaiting: null }).Select(one => $"✖ {one.Name} ({one.Ms} ms)\n{one.Error}").ToList();
         Assert.True(process.ExitCode == 0 && failed.Count == 0, $"{file} with {package}: {failed.Count} of {cases.Count} failed\n{string.Join("\n", failed)}\n{await errors}");
@@ -56,5 +59,5 @@ public class SdkDaemon : Daemon
     }
 
     private static List<SdkCase> Parse(string output) => output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
-        .Where(line => line.StartsWith('{')).Select(line => JsonSerializer.Deserialize<SdkCase>(line, SdkResults.Json)!).ToList();
+        .Where(line => line.StartsWith('{')).Select(line => JsonSerializer.Deserialize<SdkCase>(line, JsonSerializerOptions.Web)!).ToList();
 }

@@ -18,6 +18,6 @@ public sealed class SdkTests(SdkDaemon daemon) : IClassFixture<SdkDaemon>
     [MemberData(nameof(LatestFiles))]
     public Task What_the_latest_release_can_do_is_served(string file) => daemon.RunAsync(file);
 
-    private static IEnumerable<string> FilesOf(string folder) => Directory.EnumerateFiles(Path.Combine(SdkDaemon.Tests, folder), "*.test.mjs").Order()
+    internal static IEnumerable<string> FilesOf(string folder) => Directory.EnumerateFiles(Path.Combine(SdkDaemon.Tests, folder), "*.test.mjs").Order()
         .Select(path => Path.GetRelativePath(SdkDaemon.Tests, path));
 }

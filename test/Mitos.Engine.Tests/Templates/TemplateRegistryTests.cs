@@ -47,6 +47,7 @@ public sealed class TemplateRegistryTests : IDisposable
     [InlineData("bsae", "Did you mean 'base'?")]
     [InlineData("base@1x256", "Did you mean 'base'?", false)] // shapes are no names
     [InlineData("quite-another", "mitos template build quite-another")]
+    [InlineData("code-interpreter-v1", "mitos template build code-interpreter-v1")] // built in, not made yet
     public void A_template_that_is_not_there_is_refused_with_the_nearest_or_how_to_make_it(string name, string remedy, bool exact = true)
     {
         Build("base");
@@ -97,6 +98,19 @@ public sealed class TemplateRegistryTests : IDisposable
         _registry.CheckParent("three", "two");
         _registry.CheckParent("base", null);
         _registry.CheckParent("new", "missing"); // refused elsewhere
+    }
+
+    [Fact]
+    public void Labels_of_a_template_stay_when_it_is_built_anew_and_after_a_restart()
+    {
+        Build("web");
+        _registry.SetMetadata("web", new Dictionary<string, string> { ["public"] = "false" });
+        var (now, layer) = Build("web");
+        Restart();
+        Assert.Equal(now.Generation, _registry.Get("web").Generation);
+        Assert.Equal("false", _registry.Get("web").Metadata!["public"]);
+        Assert.True(File.Exists(_layers.PathOf(layer)));
+        Refusal.Check(ErrorCode.NotFound, "'none'", () => _registry.SetMetadata("none", new Dictionary<string, string>()));
     }
 
     [Fact]

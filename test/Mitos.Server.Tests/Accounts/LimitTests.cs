@@ -35,6 +35,22 @@ public sealed class LimitTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Traffic_resumes_no_sandbox_that_has_no_place()
+    {
+        await server.EnsureBaseAsync();
+        using var team = await TestTeam.MakeAsync(server, ""","concurrentSandboxes":1""");
+        var paused = (await team.Http.PostJsonAsync("v2/sandboxes", """{"templateID":"base","autoPause":true,"autoResume":{"enabled":true}}""").ReadAsync()).GetProperty("sandboxID").GetString()!;
+        await team.Http.PostJsonAsync($"sandboxes/{paused}/pause", "{}").DoneAsync();
+        var running = await team.CreateAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "") { Headers = { { "E2b-Sandbox-Id", paused }, { "E2b-Sandbox-Port", "8000" } } };
+        using var refused = await team.Http.SendAsync(request, ServerFixture.Soon);
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.Contains(paused, await refused.Content.ReadAsStringAsync(ServerFixture.Soon), StringComparison.Ordinal);
+        foreach (var id in new[] { running, paused })
+            await team.Http.DeleteAsync($"sandboxes/{id}").DoneAsync();
+    }
+
+    [Fact]
     public async Task Too_many_in_a_minute_are_told_when_to_come_again()
     {
         await server.EnsureBaseAsync();

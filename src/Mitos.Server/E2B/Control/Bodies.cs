@@ -145,6 +145,10 @@ internal sealed record TemplateWithBuildsBody
 internal sealed record TemplateBuildBody(
     Guid BuildID, string Status, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset FinishedAt, int CpuCount, int MemoryMB, int DiskSizeMB, string EnvdVersion);
 
+internal sealed record TemplateUpdateRequest(bool? Public = null);
+
+internal sealed record TemplateUpdateBody(IReadOnlyList<string> Names);
+
 internal sealed record TemplateAliasBody(string TemplateID, bool Public);
 
 internal sealed record TeamBody(string TeamID, string Name, string ApiKey, bool IsDefault);

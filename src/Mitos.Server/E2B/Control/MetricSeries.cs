@@ -39,7 +39,7 @@ internal sealed class MetricSeries
             var known = _samples.Count > 0 && elapsed < LongestGap && elapsed > TimeSpan.Zero;
             var share = known ? (metrics.CpuUsed - _guestCpu) / elapsed / Math.Max(1, metrics.CpuCount) : 0;
             (_guestCpu, _vmmCpu) = (metrics.CpuUsed, vmmCpu);
-            Keep(new Sample(now, Math.Clamp(share, 0, 1), metrics.CpuCount, metrics.MemoryTotalBytes - metrics.MemoryAvailableBytes, metrics.MemoryTotalBytes, 0,
+            Keep(new Sample(now, Math.Clamp(share, 0, 1), metrics.CpuCount, metrics.MemoryTotalBytes - metrics.MemoryAvailableBytes, metrics.MemoryTotalBytes, metrics.MemoryCachedBytes,
                 metrics.DiskUsedBytes, metrics.DiskTotalBytes));
         }
     }

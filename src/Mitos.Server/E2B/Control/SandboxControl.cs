@@ -58,7 +58,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         }
         catch (SandboxException e) when (e.Code == ErrorCode.NotFound)
         {
-            throw new E2BException(404, $"template '{template}' not found");
+            throw new E2BException(404, $"template '{template}' not found. {e.Remedy}");
         }
     }
 

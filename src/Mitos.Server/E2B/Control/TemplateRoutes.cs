@@ -9,6 +9,8 @@ namespace Mitos.Server.E2B.Control;
 /// <summary>/templates, /v2/templates: the engine's templates, by their names.</summary>
 internal static class TemplateRoutes
 {
+    private const string PublicLabel = "public";
+
     public static void Map(IEndpointRouteBuilder app)
     {
         app.MapGet("/templates", (ITemplates templates) => Results.Json(templates.List().Select(Describe).ToList(), E2BJson.Default.ListTemplateBody));
@@ -16,7 +18,16 @@ internal static class TemplateRoutes
             Paging.Parse(context.Request.Query).Take(context, templates.List(), template => (template.CreatedAt, template.Name)).ConvertAll(Describe), E2BJson.Default.ListTemplateBody));
         app.MapGet("/templates/{id}", (string id, ITemplates templates) => Results.Json(DescribeBuilds(Get(templates, id)), E2BJson.Default.TemplateWithBuildsBody));
         app.MapGet("/templates/aliases/{alias}", (string alias, ITemplates templates) =>
-            Results.Json(new TemplateAliasBody(Get(templates, alias).Name, Public: true), E2BJson.Default.TemplateAliasBody));
+        {
+            var template = Get(templates, alias);
+            return Results.Json(new TemplateAliasBody(template.Name, IsPublic(template)), E2BJson.Default.TemplateAliasBody);
+        });
+        app.MapPatch("/v2/templates/{id}", (string id, ITemplates templates, HttpContext context) => UpdateAsync(id, templates, context));
+        app.MapPatch("/templates/{id}", async (string id, ITemplates templates, HttpContext context) =>
+        {
+            await UpdateAsync(id, templates, context);
+            return Results.Ok();
+        });
         app.MapDelete("/templates/{id}", async (string id, ITemplates templates, ISnapshots snapshots) =>
         {
             if (snapshots.TryFind(SandboxControl.TemplateName(id)) is { } snapshot) // clients take snapshots for templates
@@ -29,6 +40,18 @@ internal static class TemplateRoutes
         });
     }
 
+    // Kept with the template. Who may use it is a matter of accounts.
+    private static async Task<IResult> UpdateAsync(string id, ITemplates templates, HttpContext context)
+    {
+        var request = await SandboxRoutes.ReadAsync(context, E2BJson.Default.TemplateUpdateRequest);
+        var template = Get(templates, id);
+        if (request?.Public is { } wanted)
+            templates.SetMetadata(template.Name, new Dictionary<string, string>(template.Metadata) { [PublicLabel] = wanted ? "true" : "false" });
+        return Results.Json(new TemplateUpdateBody([template.Name]), E2BJson.Default.TemplateUpdateBody);
+    }
+
+    private static bool IsPublic(TemplateInfo template) => template.Metadata.GetValueOrDefault(PublicLabel) != "false";
+
     private static TemplateBody Describe(TemplateInfo template) => new()
     {
         TemplateID = template.Name,
@@ -36,7 +59,7 @@ internal static class TemplateRoutes
         CpuCount = template.CpuCount,
         MemoryMB = template.MemoryMiB,
         DiskSizeMB = (int)(template.DiskBytes >> 20),
-        Public = true,
+        Public = IsPublic(template),
         CreatedAt = template.CreatedAt,
         UpdatedAt = template.CreatedAt,
         EnvdVersion = E2BOptions.EnvdVersion,
@@ -50,7 +73,7 @@ internal static class TemplateRoutes
     private static TemplateWithBuildsBody DescribeBuilds(TemplateInfo template) => new()
     {
         TemplateID = template.Name,
-        Public = true,
+        Public = IsPublic(template),
         Aliases = [template.Name],
         Names = [template.Name],
         CreatedAt = template.CreatedAt,

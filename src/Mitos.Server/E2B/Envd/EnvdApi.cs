@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.AspNetCore.Http.Features;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
@@ -7,6 +5,7 @@ using Mitos.Engine.Sandboxes;
 using Mitos.Protocol.Messages;
 using Mitos.Server.E2B.Envd.Connect;
 using Mitos.Server.E2B.Envd.Files;
+using Mitos.Server.Gateway;
 
 namespace Mitos.Server.E2B.Envd;
 
@@ -28,7 +27,7 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
             context.Response.StatusCode = StatusCodes.Status204NoContent;
             return;
         }
-        if (path == FileRoutes.Path && !HasToken(context.Request, sandbox))
+        if (path == FileRoutes.Path && !AccessToken.IsRight(context.Request, sandbox))
         {
             if (!HasSignature(context.Request, sandbox))
             {
@@ -36,7 +35,7 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
                 return;
             }
         }
-        else if (!HasToken(context.Request, sandbox))
+        else if (!AccessToken.IsRight(context.Request, sandbox))
         {
             await new ConnectException("unauthenticated", "unauthenticated: no or an invalid access token").WriteAsync(context.Response);
             return;
@@ -71,9 +70,6 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
         }
     }
 
-    private static bool HasToken(HttpRequest request, SandboxInfo sandbox) =>
-        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(sandbox.AccessToken), Encoding.UTF8.GetBytes(request.Headers["X-Access-Token"].ToString()));
-
     private static bool HasSignature(HttpRequest request, SandboxInfo sandbox) =>
         Signature.IsSigned(request) && Signature.Matches(request, sandbox.AccessToken) && !Signature.IsExpired(request, DateTimeOffset.UtcNow);
 
@@ -89,7 +85,7 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
     private static Task GoneAsync(HttpContext context, SandboxInfo sandbox)
     {
         if (!context.Response.HasStarted)
-            return Gateway.GatewayErrors.NotFoundAsync(context, sandbox.Id.ToString());
+            return GatewayErrors.NotFoundAsync(context, sandbox.Id.ToString());
         context.Abort();
         return Task.CompletedTask;
     }

@@ -1,0 +1,25 @@
+"""A node that lives on from cell to cell."""
+
+import json
+import os
+
+from .line_kernel import LineKernel
+from .paths import HERE
+
+
+class JavaScriptKernel(LineKernel):
+    WARM = "console.log({ warm: await Promise.resolve(true) }); throw new Error('warm')"
+
+    def argv(self, cells, lines):
+        return ["node", "--no-warnings", "--experimental-vm-modules", os.path.join(HERE, "javascript", "kernel.js"), str(cells), str(lines)]
+
+    def write_cell(self, run, machine):
+        with open(os.path.join(self._folder, "cell.json"), "w", encoding="utf-8", errors="replace") as file:
+            json.dump({"code": run.code, "env": run.env, "machine": machine, "counts": run.counts}, file)
+
+    def on_line(self, line):
+        event = json.loads(line)
+        if event["type"] == "done":
+            self.finish()
+        else:
+            self.emit(event)
