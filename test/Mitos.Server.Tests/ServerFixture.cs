@@ -7,8 +7,10 @@ using Mitos.Client;
 using Mitos.Engine;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
+using Mitos.Server.E2B;
 using Mitos.Server.Tests;
 using Mitos.Server.Tests.Api;
+using Mitos.Server.Tls;
 using Mitos.TestKit;
 
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
@@ -21,6 +23,9 @@ public sealed class ServerFixture : IAsyncLifetime
 {
     /// <summary>Against hanging; nothing is expected to take that long.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+
+    /// <summary>Served by HTTPS. It resolves nowhere: clients of tests connect to <see cref="Tls"/>.</summary>
+    public const string Domain = "mitos.test";
 
     private readonly EngineScratch _scratch = new();
     private WebApplication? _app;
@@ -38,6 +43,9 @@ public sealed class ServerFixture : IAsyncLifetime
 
     /// <summary>Loopback, which needs a key.</summary>
     public Uri Address { get; private set; } = null!;
+
+    /// <summary>Loopback, where the domain is.</summary>
+    public Uri Tls { get; private set; } = null!;
 
     /// <summary>The first key, as the daemon wrote it.</summary>
     public string Key => File.ReadAllText(Path.Combine(Options.StateDirectory, "api-key")).Trim();
@@ -59,9 +67,11 @@ public sealed class ServerFixture : IAsyncLifetime
     public async Task StartAsync()
     {
         Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
-        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, State = ServerState.Open(Options.StateDirectory));
+        var tls = new TlsEndpoint(new IPEndPoint(IPAddress.Loopback, 0), new TlsOptions(new IPEndPoint(IPAddress.Loopback, 0)).Open(Domain, Options.StateDirectory, TimeProvider.System, NullLogger.Instance));
+        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, State = ServerState.Open(Options.StateDirectory), new E2BOptions(Domain, tls.Certificates.Authority, Secure: true), tls);
         await _app.StartAsync();
         Address = new Uri(_app.Urls.Single(url => url.StartsWith("http://127", StringComparison.Ordinal)) + "/");
+        Tls = new Uri(_app.Urls.Single(url => url.StartsWith("https://", StringComparison.Ordinal)));
         using var plain = new HttpClient { BaseAddress = Address };
         Api = new ApiDocument(await plain.GetStringAsync("openapi/v1.json"));
         Http = Connect(Key);
