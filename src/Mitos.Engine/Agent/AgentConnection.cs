@@ -41,8 +41,7 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
     public async Task<byte[]> RequestAsync(MessageType type, Action<WireWriter> write, CancellationToken cancellationToken, uint id = 0)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        using var span = EngineTrace.Start("agent request");
-        span?.SetTag("mitos.agent.message", type.ToString());
+        using var span = EngineTrace.Ask(type);
         var payload = new WireWriter();
         write(payload);
         if (payload.Written.Length > Frame.MaxPayload)

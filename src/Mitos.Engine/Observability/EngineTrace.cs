@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
+using Mitos.Protocol.Messages;
 
 namespace Mitos.Engine.Observability;
 
@@ -17,6 +18,14 @@ public static class EngineTrace
         var span = Source.StartActivity(name);
         if (sandbox is not null)
             span?.SetTag("mitos.sandbox", sandbox);
+        return span;
+    }
+
+    /// <summary>A request to an agent, if it belongs to something: those that only look after guests are many.</summary>
+    internal static Activity? Ask(MessageType type)
+    {
+        var span = Activity.Current is { IsStopped: false } ? Source.StartActivity("agent request") : null;
+        span?.SetTag("mitos.agent.message", type.ToString());
         return span;
     }
 

@@ -30,7 +30,7 @@ internal sealed class JsonLines() : ConsoleFormatter(FormatterName)
             json.WriteString("level", logEntry.LogLevel.ToString().ToLowerInvariant());
             json.WriteString("source", logEntry.Category);
             json.WriteString("message", logEntry.Formatter(logEntry.State, logEntry.Exception));
-            if (Activity.Current is { IdFormat: ActivityIdFormat.W3C } activity)
+            if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, IsStopped: false } activity) // work that goes on behind a request has its context, and is not its
             {
                 json.WriteString("trace", activity.TraceId.ToHexString());
                 json.WriteString("span", activity.SpanId.ToHexString());

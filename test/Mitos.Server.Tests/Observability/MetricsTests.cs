@@ -51,6 +51,24 @@ public sealed class MetricsTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Ends_whose_time_came_are_counted_by_what_was_done()
+    {
+        await server.EnsureBaseAsync();
+        var before = await ScrapeAsync();
+        var killed = await server.Client.CreateAsync(new CreateSandboxRequest { TimeoutSeconds = 1 });
+        var paused = await server.Client.CreateAsync(new CreateSandboxRequest { TimeoutSeconds = 1, OnTimeout = "pause" });
+        var after = before;
+        for (var until = DateTime.UtcNow + ServerFixture.Limit; DateTime.UtcNow < until && Ends(after, "kill") + Ends(after, "pause") < 2; await Task.Delay(100))
+            after = await ScrapeAsync();
+        Assert.Equal((1, 1, 0), (Ends(after, "kill"), Ends(after, "pause"), Ends(after, "failed")));
+        Assert.DoesNotContain(await server.Client.ListAsync(), sandbox => sandbox.Id == killed.Id);
+        Assert.Equal("paused", (await server.Client.GetAsync(paused.Id)).State);
+        await server.Client.RemoveAsync(paused.Id);
+
+        double Ends(PrometheusText text, string action) => text["mitos_reaper_ends_total", ("action", action)] - before["mitos_reaper_ends_total", ("action", action)];
+    }
+
+    [Fact]
     public async Task The_host_is_described_in_numbers_that_make_sense()
     {
         var id = SandboxId.Parse(await server.ShareAsync());
