@@ -66,6 +66,7 @@ internal static class ServerHost
         });
         var app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => File.SetUnixFileMode(socket, UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        app.UseSpans();
         app.UseSandboxGateway();
         app.UseAudit();
         app.UseErrorBodies();

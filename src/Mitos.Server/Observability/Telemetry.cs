@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Http.Features;
 using Mitos.Engine.Observability;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -27,5 +29,25 @@ internal static class Telemetry
             telemetry.WithTracing(tracing => tracing.AddSource(EngineTrace.Name, ServerMeter.Name, "Microsoft.AspNetCore").AddOtlpExporter());
     }
 
+    /// <summary>Says in the span of a request what it was, without its address: that may have what only its user should know. Comes before whatever answers.</summary>
+    public static void UseSpans(this WebApplication app) => app.Use((context, next) =>
+        context.Features.Get<IHttpActivityFeature>()?.Activity is { } span && span.Source.HasListeners() ? DescribeAsync(span, context, next) : next(context));
+
     public static void MapMetrics(this WebApplication app) => app.MapPrometheusScrapingEndpoint(Path).ExcludeFromDescription();
+
+    private static async Task DescribeAsync(Activity span, HttpContext context, RequestDelegate next)
+    {
+        try
+        {
+            await next(context);
+        }
+        finally
+        {
+            var route = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
+            span.DisplayName = $"{context.Request.Method} {route ?? "to a sandbox, or nowhere"}";
+            span.SetTag("http.request.method", context.Request.Method).SetTag("http.route", route).SetTag("http.response.status_code", context.Response.StatusCode);
+            if (context.Response.StatusCode >= 500)
+                span.SetStatus(ActivityStatusCode.Error);
+        }
+    }
 }

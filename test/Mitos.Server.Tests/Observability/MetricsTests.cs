@@ -101,6 +101,17 @@ public sealed class MetricsTests(ServerFixture server)
         using var guest = await EnvdClient.ShareAsync(server);
         using var answer = JsonDocument.Parse(await guest.Http.GetStringAsync("metrics"));
         Assert.True(answer.RootElement.TryGetProperty("cpu_count", out _));
+        var before = await ScrapeAsync();
+        using var health = await guest.Http.GetAsync("health");
+        Assert.Equal(204, (int)health.StatusCode);
+        var after = await ScrapeAsync(); // a request is counted a little after its answer
+        for (var until = DateTime.UtcNow + ServerFixture.Limit; DateTime.UtcNow < until && Requests(after, null, "204") == Requests(before, null, "204"); await Task.Delay(20))
+            after = await ScrapeAsync();
+        Assert.Equal((0, 1), (Requests(after, "/health", "204") - Requests(before, "/health", "204"), Requests(after, null, "204") - Requests(before, null, "204")));
+
+        static double Requests(PrometheusText text, string? route, string status) => route is null
+            ? text["http_server_request_duration_seconds_count", ("http_response_status_code", status)]
+            : text["http_server_request_duration_seconds_count", ("http_response_status_code", status), ("http_route", route)];
     }
 
     private async Task<PrometheusText> ScrapeAsync()

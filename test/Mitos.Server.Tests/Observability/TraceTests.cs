@@ -27,7 +27,7 @@ public sealed class TraceTests(ServerFixture server)
         var tree = await WaitAsync(() => spans.Of(trace) is var all && all.Exists(span => span.ParentSpanId == client) ? all : null);
 
         var root = Assert.Single(tree, span => span.ParentSpanId == client);
-        Assert.Equal("Microsoft.AspNetCore", root.Source.Name);
+        Assert.Equal(("POST /v1/sandboxes/{id}/fork", 200), (root.DisplayName, root.GetTagItem("http.response.status_code")));
         var ids = tree.ToDictionary(span => span.SpanId);
         Assert.All(tree.Where(span => span != root), span => Assert.True(ids.ContainsKey(span.ParentSpanId), span.DisplayName));
         var whole = Assert.Single(Under(root));
