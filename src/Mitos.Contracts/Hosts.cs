@@ -59,9 +59,10 @@ public sealed record HealthBody(string Status, string Version, int Sandboxes, in
 
 /// <summary>Where a daemon is reached, for clients of its own API and for those of E2B's.</summary>
 /// <param name="Url">Of HTTP, for both; missing when it only serves its unix socket.</param>
-/// <param name="Domain">Ports of sandboxes are at <c>PORT-ID.DOMAIN</c>; missing when they are reached by headers only.</param>
+/// <param name="Domain">Ports of sandboxes are at <c>PORT-ID.DOMAIN</c>, which has a port when it is not that of HTTPS; missing when they are reached by headers only.</param>
 /// <param name="CertificateAuthority">Path, on the daemon's host, of the certificate that clients must trust for that domain; missing when there is none.</param>
-public sealed record EndpointsBody(string? Url = null, string? Domain = null, string? CertificateAuthority = null);
+/// <param name="DomainUrl">Of the API in that domain, by HTTPS; missing when the daemon does not serve it so.</param>
+public sealed record EndpointsBody(string? Url = null, string? Domain = null, string? CertificateAuthority = null, string? DomainUrl = null);
 
 /// <summary>An API key.</summary>
 /// <param name="Id">Names it.</param>

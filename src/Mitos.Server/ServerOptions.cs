@@ -1,4 +1,7 @@
+using System.Net;
 using Mitos.Engine;
+using Mitos.Server.Observability;
+using Mitos.Server.Tls;
 
 namespace Mitos.Server;
 
@@ -6,9 +9,12 @@ namespace Mitos.Server;
 /// <param name="Engine">The engine's.</param>
 /// <param name="Listen">Loopback address and port of HTTP.</param>
 /// <param name="Task">What to do.</param>
-/// <param name="Domain">Where sandboxes are reached by host name; null: nowhere.</param>
+/// <param name="Domain">Where sandboxes are reached by host name, without a port; null: nowhere.</param>
+/// <param name="DomainPort">The port that clients use there; null: that of HTTPS.</param>
+/// <param name="Tls">How that domain is served by HTTPS; null: somebody else does it, or nobody.</param>
 /// <param name="Database">Connection string of PostgreSQL; null: SQLite in the state directory.</param>
-internal sealed record ServerOptions(EngineOptions Engine, string Listen, ServerTask Task, string? Domain, string? Database)
+/// <param name="Log">How to write the log.</param>
+internal sealed record ServerOptions(EngineOptions Engine, string Listen, ServerTask Task, string? Domain, int? DomainPort, TlsOptions? Tls, string? Database, LogFormat Log)
 {
     public const string Usage = """
         mitosd: the daemon of Mitos. Usually started by `mitos up`.
@@ -17,11 +23,17 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
           --cache DIR      kernel and root file systems         MITOS_CACHE      /var/cache/mitos
           --guest-dir DIR  where mitos-guest is                 MITOS_GUEST_DIR  beside mitosd
           --listen A:P     HTTP, loopback only                  MITOS_LISTEN     127.0.0.1:7070
-          --domain D       sandboxes are at PORT-ID.D           MITOS_DOMAIN     none
+          --domain D[:P]   sandboxes are at PORT-ID.D, the API  MITOS_DOMAIN     none
+                           at api.D; P: the port for clients, default that of --tls-listen
+          --tls-listen A:P HTTPS of the domain, loopback only;  MITOS_TLS_LISTEN 127.0.0.1:7443
+                           none: something before mitosd does it
+          --tls-cert FILE  PEM: a certificate for *.D           MITOS_TLS_CERT   signed by STATE/tls/ca.pem,
+          --tls-key FILE   PEM: its key                         MITOS_TLS_KEY    which Mitos makes
           --database C     connection string of PostgreSQL      MITOS_DATABASE   SQLite, mitos.db in the state directory
           --vmm V          auto, firecracker or qemu            MITOS_VMM        auto
           --accel A        auto, kvm or tcg                     MITOS_ACCEL      auto
           --firecracker P  Firecracker's binary                 MITOS_FIRECRACKER  /usr/local/bin/firecracker
+          --log-format F   text or json (one object a line)     MITOS_LOG_FORMAT text
           --warm N         shells kept ready per template       MITOS_WARM       4
           --probe-host     print what this host can do, as JSON, and end
           --self-test      test whether the VMM forks safely here, a line of JSON for each check, and end
@@ -39,7 +51,7 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
         {
             if (args[i] is "--probe-host" or "--self-test")
                 values[args[i]] = "";
-            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--domain" or "--database" or "--vmm" or "--accel" or "--firecracker" or "--warm" && i + 1 < args.Length)
+            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--domain" or "--tls-listen" or "--tls-cert" or "--tls-key" or "--database" or "--vmm" or "--accel" or "--firecracker" or "--warm" or "--log-format" && i + 1 < args.Length)
                 values[args[i]] = args[++i];
             else
                 throw new ArgumentException($"mitosd does not know '{args[i]}', or its value is missing.");
@@ -57,15 +69,37 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
             WarmShells = int.TryParse(warm, out var shells) && shells is >= 0 and <= 64 ? shells : throw new ArgumentException($"--warm must be 0 to 64, not '{warm}'."),
         };
         var listen = Value("--listen", "MITOS_LISTEN", "127.0.0.1:7070");
-        if (!System.Net.IPEndPoint.TryParse(listen, out var endpoint) || !System.Net.IPAddress.IsLoopback(endpoint.Address) || endpoint.Port == 0)
-            throw new ArgumentException($"--listen must be a loopback address with a port, such as 127.0.0.1:7070, not '{listen}'.");
+        Loopback("--listen", listen, "127.0.0.1:7070");
+        var (domain, port) = DomainOption.Parse(Value("--domain", "MITOS_DOMAIN", ""));
+        var tls = domain is null ? null : ParseTls();
         return new ServerOptions(engine, listen, values.ContainsKey("--probe-host") ? ServerTask.ProbeHost : values.ContainsKey("--self-test") ? ServerTask.SelfTest : ServerTask.Serve,
-            Value("--domain", "MITOS_DOMAIN", "") is { Length: > 0 } domain ? domain : null,
-            Value("--database", "MITOS_DATABASE", "") is { Length: > 0 } database ? database : null);
+            domain, port ?? tls?.Listen.Port, tls,
+            Value("--database", "MITOS_DATABASE", "") is { Length: > 0 } database ? database : null,
+            Value("--log-format", "MITOS_LOG_FORMAT", "text") switch
+            {
+                "text" => LogFormat.Text,
+                "json" => LogFormat.Json,
+                var other => throw new ArgumentException($"--log-format must be text or json, not '{other}'."),
+            });
+
+        TlsOptions? ParseTls()
+        {
+            var (at, certificate, key) = (Value("--tls-listen", "MITOS_TLS_LISTEN", "127.0.0.1:7443"), Value("--tls-cert", "MITOS_TLS_CERT", ""), Value("--tls-key", "MITOS_TLS_KEY", ""));
+            if (certificate.Length == 0 != (key.Length == 0))
+                throw new ArgumentException("--tls-cert and --tls-key belong together: give both, or neither.");
+            if (at == "none")
+                return null;
+            var endpoint = Loopback("--tls-listen", at, "127.0.0.1:7443, or none");
+            return certificate.Length == 0 ? new TlsOptions(endpoint) : new TlsOptions(endpoint, Path.GetFullPath(certificate), Path.GetFullPath(key));
+        }
 
         string Value(string option, string variable, string fallback) =>
             values.GetValueOrDefault(option) ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : fallback);
     }
+
+    private static IPEndPoint Loopback(string option, string value, string example) =>
+        IPEndPoint.TryParse(value, out var endpoint) && IPAddress.IsLoopback(endpoint.Address) && endpoint.Port != 0
+            ? endpoint : throw new ArgumentException($"{option} must be a loopback address with a port, such as {example}, not '{value}'.");
 }
 
 /// <summary>What the program is to do.</summary>

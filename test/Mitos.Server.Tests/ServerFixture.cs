@@ -2,13 +2,18 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Mitos.Client;
 using Mitos.Engine;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
+using Mitos.Server.E2B;
 using Mitos.Server.Tests;
 using Mitos.Server.Tests.Api;
+using Mitos.Server.Tests.Observability;
+using Mitos.Server.Tls;
 using Mitos.TestKit;
 
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
@@ -22,7 +27,11 @@ public sealed class ServerFixture : IAsyncLifetime
     /// <summary>Against hanging; nothing is expected to take that long.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
+    /// <summary>Served by HTTPS. It resolves nowhere: clients of tests connect to <see cref="Tls"/>.</summary>
+    public const string Domain = "mitos.test";
+
     private readonly EngineScratch _scratch = new();
+    private readonly LogCapture _logs = new();
     private WebApplication? _app;
     private SandboxInfo? _shared;
 
@@ -32,12 +41,18 @@ public sealed class ServerFixture : IAsyncLifetime
 
     public WebApplication App => _app!;
 
+    /// <summary>What engine and server logged since the first start, as lines of JSON.</summary>
+    public IReadOnlyCollection<string> Logs => _logs.Lines;
+
     internal ServerState State { get; private set; } = null!;
 
     public string Socket => Path.Combine(Options.RunDirectory, "mitosd.sock");
 
     /// <summary>Loopback, which needs a key.</summary>
     public Uri Address { get; private set; } = null!;
+
+    /// <summary>Loopback, where the domain is.</summary>
+    public Uri Tls { get; private set; } = null!;
 
     /// <summary>The first key, as the daemon wrote it.</summary>
     public string Key => File.ReadAllText(Path.Combine(Options.StateDirectory, "api-key")).Trim();
@@ -58,10 +73,13 @@ public sealed class ServerFixture : IAsyncLifetime
     /// <summary>Starts engine and server on the state that is there.</summary>
     public async Task StartAsync()
     {
-        Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
-        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, State = ServerState.Open(Options.StateDirectory));
+        Engine = await HostEngine.StartAsync(Options, LoggerFactory.Create(logging => logging.AddProvider(_logs)));
+        var tls = new TlsEndpoint(new IPEndPoint(IPAddress.Loopback, 0), new TlsOptions(new IPEndPoint(IPAddress.Loopback, 0)).Open(Domain, Options.StateDirectory, TimeProvider.System, NullLogger.Instance));
+        _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, State = ServerState.Open(Options.StateDirectory), new E2BOptions(Domain, tls.Certificates.Authority, Secure: true), tls);
+        _app.Services.GetRequiredService<ILoggerFactory>().AddProvider(_logs);
         await _app.StartAsync();
         Address = new Uri(_app.Urls.Single(url => url.StartsWith("http://127", StringComparison.Ordinal)) + "/");
+        Tls = new Uri(_app.Urls.Single(url => url.StartsWith("https://", StringComparison.Ordinal)));
         using var plain = new HttpClient { BaseAddress = Address };
         Api = new ApiDocument(await plain.GetStringAsync("openapi/v1.json"));
         Http = Connect(Key);

@@ -29,9 +29,17 @@ internal static class EnvCommand
 
     private static Dictionary<string, string> Variables(EndpointsBody endpoints)
     {
-        var url = (Settings.Url ?? endpoints.Url)?.TrimEnd('/') ?? throw new MitosException(new ErrorBody(ErrorCodes.FailedPrecondition,
-            "The daemon serves no HTTP, and E2B's SDKs know nothing else.", "Start it with MITOS_LISTEN set, such as 127.0.0.1:7070."));
-        var variables = new Dictionary<string, string> { ["E2B_API_KEY"] = Key(), ["E2B_API_URL"] = url, ["E2B_SANDBOX_URL"] = url };
+        var variables = new Dictionary<string, string> { ["E2B_API_KEY"] = Key() };
+        if (Settings.Url is null && endpoints.DomainUrl is { } secure)
+        {
+            variables["E2B_API_URL"] = secure; // they would find it by the domain; a shell may have another one from before
+        }
+        else
+        {
+            var url = (Settings.Url ?? endpoints.Url)?.TrimEnd('/') ?? throw new MitosException(new ErrorBody(ErrorCodes.FailedPrecondition,
+                "The daemon serves no HTTP, and E2B's SDKs know nothing else.", "Start it with MITOS_LISTEN set, such as 127.0.0.1:7070."));
+            variables["E2B_API_URL"] = variables["E2B_SANDBOX_URL"] = url;
+        }
         if (endpoints.Domain is { } domain)
             variables["E2B_DOMAIN"] = domain;
         if (endpoints.CertificateAuthority is { } authority)

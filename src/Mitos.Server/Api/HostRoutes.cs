@@ -18,7 +18,8 @@ internal static class HostRoutes
     {
         v1.MapGet("/host", (IHostEngine engine) => engine.ProbeHost().ToBody()).WithTags("host").WithName("getHost").WithSummary("Says what this host can do, and what it lacks");
         v1.MapGet("/endpoints", (IServer server, E2BOptions e2b) => new EndpointsBody(
-                server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault(address => !address.StartsWith("http://unix:", StringComparison.Ordinal)), e2b.Domain, e2b.CertificateAuthority))
+                server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault(address => address.StartsWith("http://", StringComparison.Ordinal) && !address.StartsWith("http://unix:", StringComparison.Ordinal)),
+                e2b.Domain, e2b.CertificateAuthority, e2b.Secure ? $"https://api.{e2b.Domain}" : null))
             .WithTags("host").WithName("getEndpoints").WithSummary("Says where this daemon is reached, by its own clients and by E2B's");
         var keys = v1.MapGroup("/keys").WithTags("keys");
         keys.MapGet("/", (KeyStore store, TeamStore teams) => store.List(Seen).Select(key => ToBody(key, teams)).ToList()).WithName("listKeys")

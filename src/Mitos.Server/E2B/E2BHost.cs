@@ -16,7 +16,7 @@ internal static class E2BHost
         services.AddSingleton<SandboxControl>().AddSingleton<SandboxLogs>().AddSingleton<MetricSamples>().AddHostedService(provider => provider.GetRequiredService<MetricSamples>());
         services.AddSingleton<GuestNames>().AddSingleton<GuestEntries>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<WatchService>();
         services.AddSingleton(_ => new OpenCalls()).AddSingleton<EnvdApi>();
-        services.AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
+        services.AddSingleton(_ => new OpenRequests()).AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
     }
 
     /// <summary>Requests for sandboxes go no further; what comes from other pages is allowed on E2B's routes.</summary>
@@ -26,7 +26,12 @@ internal static class E2BHost
         var gateway = app.Services.GetRequiredService<SandboxGateway>();
         app.Use(async (context, next) =>
         {
-            if (await gateway.TryServeAsync(context) || (E2BErrors.Covers(context.Request.Path) && Cors.TryAnswer(context)))
+            if (await gateway.TryServeAsync(context))
+            {
+                context.SetEndpoint(null); // a route of ours with the same path was not what it asked for
+                return;
+            }
+            if (E2BErrors.Covers(context.Request.Path) && Cors.TryAnswer(context))
                 return;
             await next(context);
         });

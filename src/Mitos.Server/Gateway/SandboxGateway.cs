@@ -4,6 +4,7 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
 using Mitos.Server.Accounts;
+using Mitos.Server.E2B;
 using Mitos.Server.E2B.Envd;
 using Mitos.Server.E2B.Envd.Files;
 using Mitos.Server.Lifecycles;
@@ -11,7 +12,7 @@ using Mitos.Server.Lifecycles;
 namespace Mitos.Server.Gateway;
 
 /// <summary>Takes the requests that are for a sandbox out of the pipeline: those for its agent, and those for its ports.</summary>
-internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports)
+internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports, E2BOptions options)
 {
     private static readonly TimeSpan ResumedFor = TimeSpan.FromSeconds(300);
     private const string TokenHeader = "e2b-traffic-access-token";
@@ -22,7 +23,7 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
         SandboxAddress address;
         try
         {
-            if (!SandboxAddress.TryParse(context.Request, out address))
+            if (!SandboxAddress.TryParse(context.Request, options.Domain, out address))
                 return await TryServeSignedAsync(context);
         }
         catch (BadHttpRequestException e)
@@ -30,24 +31,33 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
             await GatewayErrors.BadAsync(context, e.Message);
             return true;
         }
-        if (Cors.TryAnswer(context))
+        // What a server in a guest allows to pages is for itself to say.
+        if (address.Port is EnvdApi.Port or InterpreterGate.Port && Cors.TryAnswer(context))
             return true;
+        var lease = leases.Find(address.Id);
+        if (address.Port != EnvdApi.Port && !MayPass(context.Request, lease)) // nor is a paused one resumed then
+        {
+            // The question of a page before its request cannot bear the token, and the guest must not see it without.
+            if (!Cors.IsPreflight(context.Request) || !Cors.TryAnswer(context))
+                await GatewayErrors.NoTokenAsync(context, address.Id, TokenHeader, missing: !context.Request.Headers.ContainsKey(TokenHeader));
+            return true;
+        }
         SandboxInfo? info;
         try
         {
-            info = SandboxId.TryParse(address.Id, out var id) ? await FindAsync(id, address.Port, context.RequestAborted) : null;
+            info = SandboxId.TryParse(address.Id, out var id) ? await FindAsync(id, address.Port, lease, context.RequestAborted) : null;
         }
         catch (Exception e) when (e is TeamLimitException or SandboxException)
         {
             await GatewayErrors.NotResumedAsync(context, address.Id, Api.Errors.Describe(e));
             return true;
         }
-        if (info is not { State: SandboxState.Running })
+        if (info is { State: SandboxState.Starting })
+            await GatewayErrors.InTransitionAsync(context, address.Id);
+        else if (info is not { State: SandboxState.Running })
             await GatewayErrors.NotFoundAsync(context, address.Id);
         else if (address.Port == EnvdApi.Port)
             await envd.ServeAsync(context, info);
-        else if (leases.Find(address.Id) is var lease && !MayPass(context.Request, lease))
-            await GatewayErrors.NoTokenAsync(context, address.Id, missing: !context.Request.Headers.ContainsKey(TokenHeader));
         else if (address.Port == InterpreterGate.Port && !InterpreterGate.MayPass(context.Request, info))
             await GatewayErrors.NoAccessAsync(context, address.Id, missing: !AccessToken.IsSent(context.Request));
         else
@@ -56,10 +66,10 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
     }
 
     // One that may be is resumed by a request to a port of its servers. Its agent's port does not count: clients ask there whether it runs.
-    private async Task<SandboxInfo?> FindAsync(SandboxId id, int port, CancellationToken cancellationToken)
+    private async Task<SandboxInfo?> FindAsync(SandboxId id, int port, Lease? lease, CancellationToken cancellationToken)
     {
         var info = sandboxes.TryGet(id);
-        if (info is not { State: SandboxState.Paused, FilesOnly: false } || port == EnvdApi.Port || leases.Find(id.ToString()) is not { AutoResume: true } lease)
+        if (info is not { State: SandboxState.Paused, FilesOnly: false } || port == EnvdApi.Port || lease is not { AutoResume: true })
             return info;
         await leases.ChangeAsync(lease.Id, old => old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().Add(ResumedFor).ToUnixTimeMilliseconds()) });
         return await snapshots.ResumeAsync(id, cancellationToken);
