@@ -8,7 +8,7 @@ internal static class BenchCommand
 {
     public static Command Make()
     {
-        var arguments = new Argument<string[]>("ARGUMENTS") { Description = "What to do: fork [--json FILE] [--quick] [--idle N] [--vmm V], serve [--json FILE] [--quick] [--paused N], soak [--json FILE] [--minutes M] [--clients N], or table FILE", Arity = ArgumentArity.ZeroOrMore };
+        var arguments = new Argument<string[]>("ARGUMENTS") { Description = "What to do: fork, serve, soak or table, with options; help lists them", Arity = ArgumentArity.ZeroOrMore };
         var command = new Command("bench", "Measure forks, and the server, on this host\n  mitos bench fork --json out.json\n  mitos bench soak --minutes 20") { arguments };
         command.TreatUnmatchedTokensAsErrors = false;
         return command.RunsAlone(async (_, _, _) =>

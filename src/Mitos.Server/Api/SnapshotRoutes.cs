@@ -65,7 +65,15 @@ internal static class SnapshotRoutes
 
     private static IResult Remove(string snapshot, ISnapshots snapshots)
     {
-        snapshots.Remove(snapshots.Get(snapshot).Id);
+        var found = snapshots.Get(snapshot);
+        try
+        {
+            snapshots.Remove(found.Id);
+        }
+        catch (SandboxException e) when (e.Code == ErrorCode.NotFound)
+        {
+            throw SandboxException.NotFound("snapshot", snapshot, e.Remedy); // somebody else was first; by the name that was asked for
+        }
         return Results.NoContent();
     }
 }

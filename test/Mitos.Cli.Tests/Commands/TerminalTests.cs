@@ -25,7 +25,7 @@ public sealed partial class TerminalTests(MitosFixture fixture) : IAsyncLifetime
         terminal.Type("trap 'echo now $(stty size)' WINCH; echo set$((1+1))\n");
         await terminal.AwaitAsync("set2");
         terminal.Resize(44, 55);
-        terminal.Type("sleep 0.2\n");
+        terminal.Type("until [ \"$(stty size)\" = '44 55' ]; do sleep 0.1; done\n"); // bash runs a trap behind a command
         await terminal.AwaitAsync("now 44 55");
         terminal.Type("sleep 1000\n");
         await Task.Delay(500);
