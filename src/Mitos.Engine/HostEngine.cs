@@ -7,6 +7,7 @@ using Mitos.Engine.Forks;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Hosts;
 using Mitos.Engine.Machines;
+using Mitos.Engine.Observability;
 using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.SelfTest;
@@ -28,6 +29,7 @@ public sealed class HostEngine : IHostEngine
     private readonly Timer _idle;
     private readonly MachineHost _host;
     private readonly RunDirectory _runLock;
+    private readonly HostGauges _gauges;
 
     private HostEngine(EngineOptions options, SafeFileHandle stateLock, RunDirectory runLock, ISandboxes sandboxes, ITemplates templates, ISnapshots snapshots, ShellPool shells, SandboxStore store, MachineHost host)
     {
@@ -37,6 +39,7 @@ public sealed class HostEngine : IHostEngine
         _shells = shells;
         _store = store;
         _host = host;
+        _gauges = new HostGauges(store, shells, options.StateDirectory);
         Sandboxes = sandboxes;
         Templates = templates;
         Snapshots = snapshots;
@@ -114,6 +117,7 @@ public sealed class HostEngine : IHostEngine
 
     public async ValueTask DisposeAsync()
     {
+        _gauges.Dispose();
         await _idle.DisposeAsync();
         await _shells.DisposeAsync();
         foreach (var sandbox in _store.All)

@@ -5,6 +5,7 @@ using Mitos.Engine;
 using Mitos.Server.Accounts;
 using Mitos.Server.Api;
 using Mitos.Server.E2B;
+using Mitos.Server.Observability;
 using Mitos.Server.Requests;
 using Mitos.Server.Tls;
 using Scalar.AspNetCore;
@@ -24,11 +25,12 @@ internal static class ServerHost
     /// <param name="state">Teams, keys, leases; not disposed.</param>
     /// <param name="e2b">What clients of E2B's are told.</param>
     /// <param name="tls">Where the domain is served by HTTPS; null: nowhere.</param>
+    /// <param name="log">How to write the log.</param>
     /// <param name="guestLimit">How long a guest may take for what needs no time. Default 30 s.</param>
-    public static WebApplication Build(string socket, string? listen, IHostEngine engine, ServerState state, E2BOptions? e2b = null, TlsEndpoint? tls = null, TimeSpan? guestLimit = null)
+    public static WebApplication Build(string socket, string? listen, IHostEngine engine, ServerState state, E2BOptions? e2b = null, TlsEndpoint? tls = null, LogFormat log = LogFormat.Text, TimeSpan? guestLimit = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders().AddSimpleConsole(options => options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ");
+        builder.Logging.ClearProviders().AddFormat(log);
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Mitos", LogLevel.Information)
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None) // the program says why it did not start
             .AddFilter("Microsoft.AspNetCore.Http.Timeouts", LogLevel.Error).AddFilter("Yarp", LogLevel.Error); // the client is told
@@ -47,6 +49,7 @@ internal static class ServerHost
         builder.Services.AddRequestGates(state.Directory);
         builder.Services.AddGuestLimit(guestLimit ?? GuestLimit);
         builder.Services.AddApiDescription();
+        builder.Services.AddTelemetry();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(5));
         File.Delete(socket);
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -63,6 +66,7 @@ internal static class ServerHost
         });
         var app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => File.SetUnixFileMode(socket, UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        app.UseSpans();
         app.UseSandboxGateway();
         app.UseAudit();
         app.UseErrorBodies();
@@ -89,6 +93,7 @@ internal static class ServerHost
         app.MapE2B();
         app.MapGet("/health", () => new HealthBody("ok", typeof(ServerHost).Assembly.GetName().Version!.ToString(3), engine.Sandboxes.List().Count, Environment.ProcessId))
             .WithTags("host").WithName("getHealth").WithSummary("Says whether the daemon serves; needs no key");
+        app.MapMetrics();
         app.MapOpenApi();
         app.MapScalarApiReference();
     }

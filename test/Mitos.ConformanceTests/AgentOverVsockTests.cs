@@ -6,6 +6,7 @@ using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Templates;
+using Mitos.Engine.Templates.Recipes;
 using Mitos.Engine.Vmm;
 using Mitos.Probe;
 using Mitos.Probe.Tests.Vmm;
@@ -78,7 +79,7 @@ public sealed class AgentOverVsockTests : IDisposable
             Image = kernel.Image,
             Initramfs = initramfs,
             CommandLine = "reboot=t random.trust_cpu=on tsc=reliable tsc_early_khz=2000000 mitigations=off mitos.root=/dev/vda",
-            Disk = await new RootFileSystem(options.CacheDirectory).GetAsync(_ => { }, token),
+            Disk = await new RootFileSystem(options.CacheDirectory, BuiltInTemplates.Base).GetAsync(_ => { }, token),
             ScratchDisk = true,
         };
     }

@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Mitos.Client;
 using Mitos.Engine;
@@ -10,6 +12,7 @@ using Mitos.Engine.Templates;
 using Mitos.Server.E2B;
 using Mitos.Server.Tests;
 using Mitos.Server.Tests.Api;
+using Mitos.Server.Tests.Observability;
 using Mitos.Server.Tls;
 using Mitos.TestKit;
 
@@ -28,6 +31,7 @@ public sealed class ServerFixture : IAsyncLifetime
     public const string Domain = "mitos.test";
 
     private readonly EngineScratch _scratch = new();
+    private readonly LogCapture _logs = new();
     private WebApplication? _app;
     private SandboxInfo? _shared;
 
@@ -36,6 +40,9 @@ public sealed class ServerFixture : IAsyncLifetime
     public HostEngine Engine { get; private set; } = null!;
 
     public WebApplication App => _app!;
+
+    /// <summary>What engine and server logged since the first start, as lines of JSON.</summary>
+    public IReadOnlyCollection<string> Logs => _logs.Lines;
 
     internal ServerState State { get; private set; } = null!;
 
@@ -66,9 +73,10 @@ public sealed class ServerFixture : IAsyncLifetime
     /// <summary>Starts engine and server on the state that is there.</summary>
     public async Task StartAsync()
     {
-        Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
+        Engine = await HostEngine.StartAsync(Options, LoggerFactory.Create(logging => logging.AddProvider(_logs)));
         var tls = new TlsEndpoint(new IPEndPoint(IPAddress.Loopback, 0), new TlsOptions(new IPEndPoint(IPAddress.Loopback, 0)).Open(Domain, Options.StateDirectory, TimeProvider.System, NullLogger.Instance));
         _app = ServerHost.Build(Socket, "127.0.0.1:0", Engine, State = ServerState.Open(Options.StateDirectory), new E2BOptions(Domain, tls.Certificates.Authority, Secure: true), tls);
+        _app.Services.GetRequiredService<ILoggerFactory>().AddProvider(_logs);
         await _app.StartAsync();
         Address = new Uri(_app.Urls.Single(url => url.StartsWith("http://127", StringComparison.Ordinal)) + "/");
         Tls = new Uri(_app.Urls.Single(url => url.StartsWith("https://", StringComparison.Ordinal)));

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Mitos.Engine.Observability;
 using Mitos.Protocol.Messages;
 
 namespace Mitos.Engine.Agent;
@@ -50,6 +51,7 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
     {
         var channel = new AgentChannel(connection, key, stdoutFrom, stderrFrom);
         connection.Subscribe(channel._id, channel);
+        EngineMeter.Opened();
         try
         {
             var attach = ((ISubscriber)channel).Subscribe();
@@ -87,6 +89,7 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return ValueTask.CompletedTask;
+        EngineMeter.Closed();
         _connection.Unsubscribe(_id);
         _input.Dispose();
         _events.Writer.TryComplete();

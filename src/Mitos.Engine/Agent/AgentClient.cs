@@ -1,3 +1,4 @@
+using Mitos.Engine.Observability;
 using Mitos.Protocol.Messages;
 
 namespace Mitos.Engine.Agent;
@@ -39,6 +40,7 @@ public sealed class AgentClient : IAsyncDisposable
     public async Task<AgentProcess> StartAsync(ProcessSpec spec, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(spec.Timeout, TimeSpan.Zero);
+        using var span = EngineTrace.Start("exec start");
         // One behind the other, without waiting in between.
         var starting = _connection.RequestAsync(MessageType.Start, writer =>
         {
@@ -51,6 +53,7 @@ public sealed class AgentClient : IAsyncDisposable
         try
         {
             await starting;
+            EngineMeter.Started();
         }
         catch
         {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
+using Mitos.Engine.Observability;
 using Mitos.Protocol;
 using Mitos.Protocol.Framing;
 using Mitos.Protocol.Messages;
@@ -40,6 +41,7 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
     public async Task<byte[]> RequestAsync(MessageType type, Action<WireWriter> write, CancellationToken cancellationToken, uint id = 0)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        using var span = EngineTrace.Ask(type);
         var payload = new WireWriter();
         write(payload);
         if (payload.Written.Length > Frame.MaxPayload)
@@ -182,7 +184,8 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
             throw new IOException("a greeting that makes no sense");
         link.IsGreeted = true;
         _link = link; // from here on new requests are sent; those from before follow
-        _connected.TrySetResult(facts);
+        if (!_connected.TrySetResult(facts))
+            EngineMeter.Reconnected();
         foreach (var pending in _pending.Values.OrderBy(pending => pending.Id))
             _ = SendAsync(link, pending);
         foreach (var (id, subscriber) in _subscribers)

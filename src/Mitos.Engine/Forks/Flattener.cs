@@ -59,7 +59,7 @@ internal sealed class Flattener(SandboxStore store, MachineHost host, ILogger lo
         }
         catch (Exception e) when (e is VmmException or IOException)
         {
-            logger.LogWarning("the disk of sandbox {Id} was not flattened: {Reason}", sandbox.Id, e.Message);
+            logger.LogWarning("the disk of sandbox {Sandbox} was not flattened: {Reason}", sandbox.Id, e.Message);
         }
         finally
         {

@@ -6,6 +6,7 @@ using Mitos.Engine.Capacity;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
+using Mitos.Engine.Observability;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
 using Mitos.Engine.Vmm;
@@ -27,7 +28,7 @@ internal sealed class ForkService(
     /// <param name="cancellationToken">Heeded until the pause; after it the fork is brought to its end.</param>
     public async Task<ForkResult> ForkAsync(Sandbox source, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken)
     {
-        var result = await ForkAsync(source.Record, started => CaptureAsync(source, spec, started, cancellationToken), spec, adopt);
+        var result = await ObserveAsync(source.Record, spec, () => ForkAsync(source.Record, started => CaptureAsync(source, spec, started, cancellationToken), spec, adopt));
         flattener.Consider(source);
         return result;
     }
@@ -35,7 +36,26 @@ internal sealed class ForkService(
     /// <summary>Makes children of a snapshot, as of the sandbox that it was taken of at that time.</summary>
     /// <inheritdoc cref="ForkAsync(Sandbox, ForkSpec, Func{SandboxRecord, Machine, AgentClient, Sandbox}, CancellationToken)"/>
     public Task<ForkResult> ForkAsync(SnapshotRecord snapshot, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, CancellationToken cancellationToken) =>
-        ForkAsync(snapshot.Source, started => OpenAsync(snapshot, $"A fork of snapshot '{snapshot.Id}'", spec, started, cancellationToken), spec, adopt);
+        ObserveAsync(snapshot.Source, spec, () => ForkAsync(snapshot.Source, started => OpenAsync(snapshot, $"A fork of snapshot '{snapshot.Id}'", spec, started, cancellationToken), spec, adopt));
+
+    private static async Task<ForkResult> ObserveAsync(SandboxRecord source, ForkSpec spec, Func<Task<ForkResult>> fork)
+    {
+        using var span = EngineTrace.Start("fork", source.Id);
+        span?.SetTag("mitos.children", spec.Count);
+        try
+        {
+            var result = await fork();
+            span?.SetTag("mitos.fork", result.ForkId);
+            EngineMeter.Forked(result);
+            return result;
+        }
+        catch (Exception e)
+        {
+            EngineTrace.Fail(span, e);
+            EngineMeter.NotForked(e);
+            throw;
+        }
+    }
 
     private async Task<ForkResult> ForkAsync(SandboxRecord source, Func<long, Task<ForkPoint>> capture, ForkSpec spec, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt)
     {
@@ -46,6 +66,7 @@ internal sealed class ForkService(
         try
         {
             var point = await capture(started);
+            EngineTrace.Pause(Activity.Current, started, point.Timings);
             using (point.Reservation)
             using (point.Capture)
             {
@@ -150,7 +171,7 @@ internal sealed class ForkService(
             }
             catch (Exception e)
             {
-                logger.LogWarning(e, "child {Index} of fork {Fork} of sandbox {Id} failed", index, point.ForkId, source.Id);
+                logger.LogWarning(e, "child {Index} of fork {Fork} of sandbox {Sandbox} failed", index, point.ForkId, source.Id);
                 var error = e as SandboxException ?? new SandboxException(ErrorCode.Internal, $"Child {index} of sandbox '{source.Id}' could not be made: {e.Message}", "Fork again for another.", e);
                 children[index] = new ForkChild { Index = index, Error = error, Ready = Stopwatch.GetElapsedTime(started) };
             }
@@ -161,8 +182,10 @@ internal sealed class ForkService(
     private async Task<(Sandbox Sandbox, BirthTimings Timings)> MakeChildAsync(
         SandboxRecord source, ForkSpec spec, ForkPoint point, Generation? promoted, Func<SandboxRecord, Machine, AgentClient, Sandbox> adopt, int index, string? name)
     {
-        var (machine, timings) = await birth.MakeAsync(point.Capture, promoted, null, CancellationToken.None);
         var id = index < spec.Ids.Count ? spec.Ids[index] : SandboxId.New();
+        using var span = EngineTrace.Start("fork child", id.ToString());
+        var begun = Stopwatch.GetTimestamp();
+        var (machine, timings) = await birth.MakeAsync(point.Capture, promoted, null, CancellationToken.None);
         var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
         try
         {
@@ -187,7 +210,9 @@ internal sealed class ForkService(
                 StoppedAt = null,
                 StopReason = null,
             };
-            return (adopt(record, machine, agent), timings with { Greeting = greeting, Handshake = handshake });
+            timings = timings with { Greeting = greeting, Handshake = handshake };
+            EngineTrace.Birth(span, begun, timings);
+            return (adopt(record, machine, agent), timings);
         }
         catch
         {

@@ -14,6 +14,9 @@ public sealed class ShellPool(MachineHost host, int warm, TimeProvider time) : I
     private readonly SemaphoreSlim _starts = new(Math.Max(1, Environment.ProcessorCount));
     private volatile bool _stopped;
 
+    /// <summary>Shells that wait now, of all generations.</summary>
+    public int Ready => _pools.Values.Sum(pool => pool.Shells.Count);
+
     /// <summary>A shell that waits already, or null.</summary>
     public Machine? TryTake(Generation generation)
     {

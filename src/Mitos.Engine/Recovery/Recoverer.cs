@@ -77,7 +77,7 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
         }
         catch (SandboxException)
         {
-            logger.LogError("sandbox {Id} loses its name {Name}: another has it", record.Id, record.Name);
+            logger.LogError("sandbox {Sandbox} loses its name {Name}: another has it", record.Id, record.Name);
             return record with { Name = null };
         }
     }
@@ -101,7 +101,7 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
         }
         catch (Exception e) when (e is VmmException or IOException or SandboxException)
         {
-            logger.LogWarning("sandbox {Id} could not be adopted and is ended: {Reason}", record.Id, e.Message);
+            logger.LogWarning("sandbox {Sandbox} could not be adopted and is ended: {Reason}", record.Id, e.Message);
             process.Kill();
             if (machine is not null)
                 await machine.DisposeAsync();
@@ -123,7 +123,7 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
     {
         if (record.State == SandboxState.Paused && (record.Snapshot is null || snapshots.TryGet(record.Snapshot) is null))
         {
-            logger.LogError("sandbox {Id} was paused, and its snapshot is gone or cannot be read", record.Id);
+            logger.LogError("sandbox {Sandbox} was paused, and its snapshot is gone or cannot be read", record.Id);
             record = record with { State = SandboxState.Stopped, StoppedAt = DateTimeOffset.UtcNow, StopReason = "its snapshot is gone or cannot be read" };
         }
         if (record.State == SandboxState.Running)

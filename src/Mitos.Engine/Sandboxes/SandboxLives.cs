@@ -38,7 +38,7 @@ internal sealed class SandboxLives(SandboxStore store, ILogger logger)
             if (sandbox.Removing || sandbox.Machine != machine)
                 return;
             var reason = machine.Cgroup.OutOfMemoryKills() > 0 ? "its machine used more memory than it may" : "its machine ended";
-            logger.LogWarning("sandbox {Id} stopped: {Reason}", sandbox.Id, reason);
+            logger.LogWarning("sandbox {Sandbox} stopped: {Reason}", sandbox.Id, reason);
             sandbox.Record = sandbox.Record with { State = SandboxState.Stopped, StoppedAt = DateTimeOffset.UtcNow, StopReason = reason };
             store.Write(sandbox);
             await EndAsync(sandbox);
@@ -46,7 +46,7 @@ internal sealed class SandboxLives(SandboxStore store, ILogger logger)
         }
         catch (Exception e)
         {
-            logger.LogError(e, "sandbox {Id} could not be cleaned up", sandbox.Id);
+            logger.LogError(e, "sandbox {Sandbox} could not be cleaned up", sandbox.Id);
         }
         finally
         {

@@ -5,6 +5,7 @@ using Mitos.Engine.Capacity;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Forks;
 using Mitos.Engine.Machines;
+using Mitos.Engine.Observability;
 using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
 using Mitos.Linux.Memory;
@@ -17,62 +18,8 @@ internal sealed class SandboxService(
 {
     private const long VmmBytes = 24L << 20, OverlayBytes = 1L << 20;
 
-    public async Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken)
-    {
-        SandboxRules.CheckName(spec.Name, "sandbox");
-        SandboxRules.CheckMetadata(spec.Metadata);
-        SandboxRules.CheckShape(spec.CpuCount, spec.MemoryMiB);
-        var snapshot = spec.Snapshot is { } wanted ? FindSnapshot(wanted) : null;
-        if (snapshot is not null && (spec.CpuCount ?? snapshot.Generation.Shape.CpuCount, spec.MemoryMiB ?? snapshot.Generation.Shape.MemoryMiB) != (snapshot.Generation.Shape.CpuCount, snapshot.Generation.Shape.MemoryMiB))
-            throw SandboxException.Invalid($"What is made of a snapshot has its shape: {snapshot.Generation.Shape.CpuCount} cpu and {snapshot.Generation.Shape.MemoryMiB} MiB.", "Leave out cpuCount and memoryMiB.");
-        var environment = NameValues.Merge(snapshot?.Source.Environment ?? registry.Get(spec.Template).Environment, spec.Environment);
-        SandboxRules.CheckEnvironment(environment);
-        using var reservation = capacity.Reserve(snapshot is null ? $"A sandbox of template '{spec.Template}'" : $"A sandbox of snapshot '{snapshot.Id}'", VmmBytes + (snapshot is null ? 0 : SnapshotService.MemoryOf(snapshot)), OverlayBytes);
-        using var capture = snapshot is null ? await OpenTemplateAsync(spec, cancellationToken) : await snapshots.OpenAsync(snapshot, cancellationToken);
-        store.TakeName(spec.Name);
-        try
-        {
-            var id = spec.Id ?? SandboxId.New();
-            var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
-            var (machine, _) = await birth.MakeAsync(capture, null, null, cancellationToken);
-            var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
-            try
-            {
-                await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), spec.Name, "", 0, token, environment));
-                var record = new SandboxRecord
-                {
-                    Id = id.ToString(),
-                    Name = spec.Name,
-                    State = SandboxState.Running,
-                    Template = snapshot?.Source.Template ?? spec.Template,
-                    CreatedAt = DateTimeOffset.UtcNow,
-                    Lineage = snapshot is null ? [] : [.. snapshot.Source.Lineage, snapshot.Source.Id],
-                    Environment = environment,
-                    Metadata = snapshot is null ? spec.Metadata : NameValues.Merge(snapshot.Source.Metadata, spec.Metadata),
-                    AccessToken = token,
-                    Machine = SandboxStore.Describe(machine),
-                };
-                return lives.Adopt(record, machine, agent).Describe();
-            }
-            catch
-            {
-                await agent.DisposeAsync();
-                await machine.DisposeAsync();
-                throw;
-            }
-            finally
-            {
-                shells.Refill(capture.Generation);
-            }
-        }
-        catch (Exception e)
-        {
-            store.ReleaseName(spec.Name);
-            if (e is VmmException or IOException)
-                throw new SandboxException(ErrorCode.Internal, $"A sandbox of template '{spec.Template}' could not be created: {e.Message}", "Try again; `mitos doctor` checks this host.", e);
-            throw;
-        }
-    }
+    public Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken) =>
+        EngineMeter.TimeAsync(EngineMeter.Create, "sandbox create", null, span => MakeAsync(spec, span, cancellationToken));
 
     public async Task<ForkResult> ForkAsync(SandboxId source, ForkSpec spec, CancellationToken cancellationToken)
     {
@@ -134,6 +81,66 @@ internal sealed class SandboxService(
     }
 
     public Task WaitStoppedAsync(SandboxId id, CancellationToken cancellationToken) => store.Get(id).Stopped.Task.WaitAsync(cancellationToken);
+
+    private async Task<SandboxInfo> MakeAsync(CreateSandboxSpec spec, Activity? span, CancellationToken cancellationToken)
+    {
+        SandboxRules.CheckName(spec.Name, "sandbox");
+        SandboxRules.CheckMetadata(spec.Metadata);
+        SandboxRules.CheckShape(spec.CpuCount, spec.MemoryMiB);
+        var snapshot = spec.Snapshot is { } wanted ? FindSnapshot(wanted) : null;
+        if (snapshot is not null && (spec.CpuCount ?? snapshot.Generation.Shape.CpuCount, spec.MemoryMiB ?? snapshot.Generation.Shape.MemoryMiB) != (snapshot.Generation.Shape.CpuCount, snapshot.Generation.Shape.MemoryMiB))
+            throw SandboxException.Invalid($"What is made of a snapshot has its shape: {snapshot.Generation.Shape.CpuCount} cpu and {snapshot.Generation.Shape.MemoryMiB} MiB.", "Leave out cpuCount and memoryMiB.");
+        var environment = NameValues.Merge(snapshot?.Source.Environment ?? registry.Get(spec.Template).Environment, spec.Environment);
+        SandboxRules.CheckEnvironment(environment);
+        using var reservation = capacity.Reserve(snapshot is null ? $"A sandbox of template '{spec.Template}'" : $"A sandbox of snapshot '{snapshot.Id}'", VmmBytes + (snapshot is null ? 0 : SnapshotService.MemoryOf(snapshot)), OverlayBytes);
+        using var capture = snapshot is null ? await OpenTemplateAsync(spec, cancellationToken) : await snapshots.OpenAsync(snapshot, cancellationToken);
+        store.TakeName(spec.Name);
+        try
+        {
+            var id = spec.Id ?? SandboxId.New();
+            var token = RandomNumberGenerator.GetHexString(48, lowercase: true);
+            var begun = Stopwatch.GetTimestamp();
+            var (machine, timings) = await birth.MakeAsync(capture, null, null, cancellationToken);
+            var agent = MachineAgent.Open(machine, $"sandbox '{id}'");
+            try
+            {
+                var (greeting, handshake) = await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(id.ToString(), spec.Name, "", 0, token, environment));
+                span?.SetTag("mitos.sandbox", id.ToString());
+                EngineTrace.Birth(span, begun, timings with { Greeting = greeting, Handshake = handshake });
+                var record = new SandboxRecord
+                {
+                    Id = id.ToString(),
+                    Name = spec.Name,
+                    State = SandboxState.Running,
+                    Template = snapshot?.Source.Template ?? spec.Template,
+                    CreatedAt = DateTimeOffset.UtcNow,
+                    Lineage = snapshot is null ? [] : [.. snapshot.Source.Lineage, snapshot.Source.Id],
+                    Environment = environment,
+                    Metadata = snapshot is null ? spec.Metadata : NameValues.Merge(snapshot.Source.Metadata, spec.Metadata),
+                    AccessToken = token,
+                    Machine = SandboxStore.Describe(machine),
+                };
+                return lives.Adopt(record, machine, agent).Describe();
+            }
+            catch
+            {
+                await agent.DisposeAsync();
+                await machine.DisposeAsync();
+                throw;
+            }
+            finally
+            {
+                shells.Refill(capture.Generation);
+            }
+        }
+        catch (Exception e)
+        {
+            store.ReleaseName(spec.Name);
+            if (e is VmmException or IOException)
+                throw new SandboxException(ErrorCode.Internal, $"A sandbox of template '{spec.Template}' could not be created: {e.Message}", "Try again; `mitos doctor` checks this host.", e);
+            throw;
+        }
+    }
 
     private SnapshotRecord FindSnapshot(string idOrName) =>
         snapshots.Find(idOrName) ?? throw SandboxException.NotFound("snapshot", idOrName, "`mitos snapshot ls` lists the snapshots.");

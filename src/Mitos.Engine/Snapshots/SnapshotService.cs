@@ -1,8 +1,10 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Mitos.Engine.Capacity;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Forks;
 using Mitos.Engine.Machines;
+using Mitos.Engine.Observability;
 using Mitos.Engine.Sandboxes;
 using Mitos.Linux;
 
@@ -16,7 +18,13 @@ internal sealed class SnapshotService(
     private static readonly TimeSpan ResumeLimit = TimeSpan.FromSeconds(10), SyncLimit = TimeSpan.FromSeconds(60);
     private readonly HashSet<string> _names = [.. snapshots.All.Select(record => record.Name).OfType<string>()];
 
-    public async Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, CancellationToken cancellationToken)
+    public Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, CancellationToken cancellationToken) =>
+        EngineMeter.TimeAsync(EngineMeter.Pause, "sandbox pause", id.ToString(), span => PauseAsync(id, memory, span, cancellationToken));
+
+    public Task<SnapshotInfo> CreateAsync(SandboxId id, string? name, CancellationToken cancellationToken) =>
+        EngineMeter.TimeAsync(EngineMeter.Snapshot, "snapshot create", id.ToString(), _ => TakeAsync(id, name, cancellationToken));
+
+    private async Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, Activity? span, CancellationToken cancellationToken)
     {
         var sandbox = store.Get(id);
         await sandbox.Gate.WaitAsync(cancellationToken);
@@ -31,7 +39,10 @@ internal sealed class SnapshotService(
             SnapshotRecord? saved = null;
             try
             {
-                using var capture = await Task.Run(() => capturer.Take(machine, () => store.Write(sandbox), stays: true).Capture, CancellationToken.None);
+                var (taken, pause) = await Task.Run(() => capturer.Take(machine, () => store.Write(sandbox), stays: true), CancellationToken.None);
+                using var capture = taken;
+                span?.SetTag("mitos.delta_bytes", capture.DeltaBytes);
+                EngineTrace.Steps(span, pause.Stamps[0], ("stop", pause.Between(0, 1)), ("device state", pause.Between(1, 2)), ("freeze disk", pause.Between(2, 3)), ("list", pause.Between(3, 4)), ("copy", pause.Between(4, 5)));
                 running = running with { Machine = SandboxStore.Describe(machine) };
                 saved = await snapshots.SaveAsync(capture, running, null, paused: true, memory);
                 sandbox.Record = running with { State = SandboxState.Paused, Snapshot = saved.Id, FilesOnly = !memory };
@@ -60,36 +71,9 @@ internal sealed class SnapshotService(
         await sandbox.Gate.WaitAsync(cancellationToken);
         try
         {
-            if (sandbox.Machine is not null)
-                return sandbox.Describe();
-            var paused = sandbox.Record;
-            var snapshot = SnapshotOf(sandbox, "resumed");
-            using var reservation = capacity.Reserve($"Sandbox '{id}'", VmmBytes + MemoryOf(snapshot), OverlayBytes);
-            using var capture = await OpenAsync(snapshot, cancellationToken);
-            Machine? machine = null;
-            Agent.AgentClient? agent = null;
-            try
-            {
-                (machine, _) = await birth.MakeAsync(capture, null, null, cancellationToken);
-                agent = MachineAgent.Open(machine, $"sandbox '{id}'");
-                await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(paused.Id, paused.Name, paused.ForkId ?? "", paused.ForkIndex ?? 0, paused.AccessToken, paused.Environment));
-                (sandbox.Machine, sandbox.Agent) = (machine, agent);
-                sandbox.Record = paused with { State = SandboxState.Running, Snapshot = null, FilesOnly = false };
-                store.Write(sandbox);
-            }
-            catch (Exception e)
-            {
-                (sandbox.Machine, sandbox.Agent, sandbox.Record) = (null, null, paused);
-                if (agent is not null)
-                    await agent.DisposeAsync();
-                if (machine is not null)
-                    await machine.DisposeAsync();
-                throw Explain(e, $"Sandbox '{id}' could not be resumed; it is still paused");
-            }
-            lives.Watch(sandbox, machine);
-            shells.Refill(capture.Generation);
-            snapshots.Delete(snapshot.Id);
-            return sandbox.Describe();
+            return sandbox.Machine is not null
+                ? sandbox.Describe()
+                : await EngineMeter.TimeAsync(EngineMeter.Resume, "sandbox resume", sandbox.Record.Id, span => ResumeAsync(sandbox, span, cancellationToken));
         }
         finally
         {
@@ -97,7 +81,42 @@ internal sealed class SnapshotService(
         }
     }
 
-    public async Task<SnapshotInfo> CreateAsync(SandboxId id, string? name, CancellationToken cancellationToken)
+    // The caller holds the gate.
+    private async Task<SandboxInfo> ResumeAsync(Sandbox sandbox, Activity? span, CancellationToken cancellationToken)
+    {
+        var paused = sandbox.Record;
+        var snapshot = SnapshotOf(sandbox, "resumed");
+        using var reservation = capacity.Reserve($"Sandbox '{sandbox.Id}'", VmmBytes + MemoryOf(snapshot), OverlayBytes);
+        using var capture = await OpenAsync(snapshot, cancellationToken);
+        Machine? machine = null;
+        Agent.AgentClient? agent = null;
+        try
+        {
+            var begun = Stopwatch.GetTimestamp();
+            (machine, var timings) = await birth.MakeAsync(capture, null, null, cancellationToken);
+            agent = MachineAgent.Open(machine, $"sandbox '{sandbox.Id}'");
+            var (greeting, handshake) = await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity(paused.Id, paused.Name, paused.ForkId ?? "", paused.ForkIndex ?? 0, paused.AccessToken, paused.Environment));
+            EngineTrace.Birth(span, begun, timings with { Greeting = greeting, Handshake = handshake });
+            (sandbox.Machine, sandbox.Agent) = (machine, agent);
+            sandbox.Record = paused with { State = SandboxState.Running, Snapshot = null, FilesOnly = false };
+            store.Write(sandbox);
+        }
+        catch (Exception e)
+        {
+            (sandbox.Machine, sandbox.Agent, sandbox.Record) = (null, null, paused);
+            if (agent is not null)
+                await agent.DisposeAsync();
+            if (machine is not null)
+                await machine.DisposeAsync();
+            throw Explain(e, $"Sandbox '{sandbox.Id}' could not be resumed; it is still paused");
+        }
+        lives.Watch(sandbox, machine);
+        shells.Refill(capture.Generation);
+        snapshots.Delete(snapshot.Id);
+        return sandbox.Describe();
+    }
+
+    private async Task<SnapshotInfo> TakeAsync(SandboxId id, string? name, CancellationToken cancellationToken)
     {
         if (name is not null)
             SandboxRules.CheckName(name, "snapshot");
@@ -213,7 +232,7 @@ internal sealed class SnapshotService(
         }
         catch (VmmException e)
         {
-            logger.LogError(e, "machine {Id} could not go on after a pause that failed", machine.Spec.Id);
+            logger.LogError(e, "machine {Machine} could not go on after a pause that failed", machine.Spec.Id);
         }
     }
 

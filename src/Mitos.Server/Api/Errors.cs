@@ -5,6 +5,7 @@ using Mitos.Engine.Errors;
 using Mitos.Protocol.Messages;
 using Mitos.Server.Accounts;
 using Mitos.Server.E2B;
+using Mitos.Server.Observability;
 
 namespace Mitos.Server.Api;
 
@@ -35,6 +36,7 @@ internal static class Errors
 
     public static Task WriteAsync(HttpContext context, int status, ErrorBody body)
     {
+        ServerMeter.Refused(body.Code);
         if (E2BErrors.Covers(context.Request.Path))
             return E2BErrors.WriteAsync(context, status, body);
         context.Response.StatusCode = status;

@@ -26,7 +26,12 @@ internal static class E2BHost
         var gateway = app.Services.GetRequiredService<SandboxGateway>();
         app.Use(async (context, next) =>
         {
-            if (await gateway.TryServeAsync(context) || (E2BErrors.Covers(context.Request.Path) && Cors.TryAnswer(context)))
+            if (await gateway.TryServeAsync(context))
+            {
+                context.SetEndpoint(null); // a route of ours with the same path was not what it asked for
+                return;
+            }
+            if (E2BErrors.Covers(context.Request.Path) && Cors.TryAnswer(context))
                 return;
             await next(context);
         });

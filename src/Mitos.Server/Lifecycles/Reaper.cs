@@ -1,6 +1,7 @@
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
+using Mitos.Server.Observability;
 
 namespace Mitos.Server.Lifecycles;
 
@@ -55,19 +56,24 @@ internal sealed class Reaper(ISandboxes sandboxes, ISnapshots snapshots, LeaseSt
 
     private async Task EndAsync(Lease lease)
     {
+        using var span = ServerMeter.Trace.StartActivity("reaper end");
+        span?.SetTag("mitos.sandbox", lease.Id);
         try
         {
             var id = SandboxId.Parse(lease.Id);
             if (lease.AutoPause)
             {
                 await snapshots.PauseAsync(id, lease.AutoPauseMemory, CancellationToken.None);
+                ServerMeter.Ended("pause");
                 return;
             }
             await sandboxes.RemoveAsync(id, CancellationToken.None);
+            ServerMeter.Ended("kill");
         }
         catch (SandboxException e) when (lease.AutoPause && e.Code != ErrorCode.NotFound)
         {
-            logger.LogError("sandbox {Id} could not be paused at its end, and runs on for now: {Reason}", lease.Id, e.Message);
+            ServerMeter.Ended("failed");
+            logger.LogError("sandbox {Sandbox} could not be paused at its end, and runs on for now: {Reason}", lease.Id, e.Message);
             await leases.ChangeAsync(lease.Id, late => late with { EndAtMs = time.GetUtcNow().Add(Retry).ToUnixTimeMilliseconds() });
         }
         catch (SandboxException e) when (e.Code == ErrorCode.NotFound)

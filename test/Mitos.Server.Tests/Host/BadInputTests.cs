@@ -22,6 +22,7 @@ public sealed class BadInputTests(ServerFixture server)
         ["moveFile"] = """{"from":"a","to":"b"}""",
         ["buildTemplate"] = """{"name":"x","from":"nobody-has-this-name"}""",
         ["createKey"] = """{"name":"x"}""",
+        ["setTimeout"] = """{"timeoutSeconds":60}""",
         ["createTeam"] = """{"name":"x"}""",
     };
 
@@ -166,7 +167,7 @@ public sealed class BadInputTests(ServerFixture server)
     }
 
     private static HttpContent? BodyOf(ApiOperation operation) =>
-        operation.Id == "writeFile" ? new ByteArrayContent([1]) : operation.BodySchema is null ? null : HttpRequests.Json(Bodies[operation.Id]);
+        operation.Id == "writeFile" ? new ByteArrayContent([1]) : operation.BodySchema is null ? null : HttpRequests.Json(Bodies.GetValueOrDefault(operation.Id, "{}"));
 
     private IEnumerable<string> WrongValues(JsonElement schema) => server.Api.Schemas.TypesOf(schema).First(type => type != "null") switch
     {

@@ -71,7 +71,7 @@ internal sealed class MetricSamples(ISandboxes sandboxes, LeaseStore leases, Tim
         catch (Exception e) when (e is SandboxException or AgentException or OperationCanceledException)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            logger.LogDebug("sandbox {Id} was not sampled: {Reason}", id, e.Message); // it ended, or is too busy to answer; what is known stays
+            logger.LogDebug("sandbox {Sandbox} was not sampled: {Reason}", id, e.Message); // it ended, or is too busy to answer; what is known stays
         }
     }
 }

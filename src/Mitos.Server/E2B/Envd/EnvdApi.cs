@@ -6,6 +6,7 @@ using Mitos.Protocol.Messages;
 using Mitos.Server.E2B.Envd.Connect;
 using Mitos.Server.E2B.Envd.Files;
 using Mitos.Server.Gateway;
+using Mitos.Server.Observability;
 
 namespace Mitos.Server.E2B.Envd;
 
@@ -92,6 +93,7 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
 
     private Task RefuseAsync(HttpContext context, string path, Exception e)
     {
+        ServerMeter.Refused(ConnectException.Of(e).Code);
         if (_methods.TryGetValue(path, out var method))
             return method.RefuseAsync(context, ConnectException.Of(e));
         return FileRoutes.RefuseAsync(context, e);
