@@ -1,4 +1,4 @@
-// Ports of sandboxes in plain mode, where headers name them; by host name it takes TLS.
+// Ports of sandboxes in plain mode, where headers name them; domain/ has them by host name and TLS.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ask } from '../lib/http.mjs'

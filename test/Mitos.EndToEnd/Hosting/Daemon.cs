@@ -139,7 +139,7 @@ public class Daemon : IAsyncLifetime
         Assert.True(left.Count == 0, $"left behind: {string.Join(", ", left)}");
     }
 
-    private static int FreePort()
+    protected static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

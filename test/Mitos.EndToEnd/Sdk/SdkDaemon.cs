@@ -10,6 +10,12 @@ public class SdkDaemon : Daemon
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(11); // node's own for a file is 10
     private string _node = "";
 
+    public SdkDaemon()
+    {
+        Variables["MITOS_DOMAIN"] = "mitos.localhost";
+        Variables["MITOS_TLS_LISTEN"] = $"127.0.0.1:{FreePort()}";
+    }
+
     /// <summary>test/E2B.Sdk of the checkout.</summary>
     internal static string Tests { get; } = Path.GetFullPath(Path.Combine(Programs.Directory, "../../test/E2B.Sdk"));
 
@@ -27,17 +33,27 @@ public class SdkDaemon : Daemon
     /// <param name="package">The package under test, or its alias in package.json.</param>
     internal async Task RunAsync(string file, string package = "e2b")
     {
-        var key = (await File.ReadAllTextAsync(Path.Combine(StateDirectory, "api-key"))).Trim();
         var url = $"http://{Variables["MITOS_LISTEN"]}";
+        await RunAsync(file, package, new() { ["E2B_API_URL"] = url, ["E2B_SANDBOX_URL"] = url, ["E2B_API_KEY"] = (await EnvAsync())["E2B_API_KEY"] });
+    }
+
+    /// <summary>The same by host names and TLS, told by <c>mitos env</c> only.</summary>
+    internal async Task RunByDomainAsync(string file, string package = "e2b") =>
+        await RunAsync(file, package, new(await EnvAsync()) { ["NODE_OPTIONS"] = $"--import={Path.Combine(Tests, "lib/localhost.mjs")}" });
+
+    private async Task<Dictionary<string, string>> EnvAsync() => JsonSerializer.Deserialize<Dictionary<string, string>>((await MitosAsync("env", "--json")).Ok().Output)!;
+
+    private async Task RunAsync(string file, string package, Dictionary<string, string> environment)
+    {
         var start = new ProcessStartInfo(_node, ["--test", $"--test-reporter={Path.Combine(Tests, "lib/reporter.mjs")}", "--test-timeout=600000", file])
         {
             WorkingDirectory = Tests,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var (name, value) in Variables) // a test restarts the daemon
-            start.Environment[name] = value;
-        foreach (var (name, value) in new[] { ("E2B_API_URL", url), ("E2B_SANDBOX_URL", url), ("E2B_API_KEY", "e2b_" + key[(key.IndexOf('_') + 1)..]), ("E2B_SDK", package), ("E2B_SDK_RESULTS", Results) })
+        environment["E2B_SDK"] = package;
+        environment["E2B_SDK_RESULTS"] = Results;
+        foreach (var (name, value) in Variables.Concat(environment)) // a test restarts the daemon
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());

@@ -10,6 +10,8 @@ public sealed class SdkTests(SdkDaemon daemon) : IClassFixture<SdkDaemon>
 
     public static TheoryData<string> LatestFiles => [.. FilesOf("latest")];
 
+    public static TheoryData<string> DomainFiles => [.. FilesOf("domain")];
+
     [Theory]
     [MemberData(nameof(CoreFiles))]
     public Task What_every_release_needs_is_served(string package, string file) => daemon.RunAsync(file, package);
@@ -17,6 +19,10 @@ public sealed class SdkTests(SdkDaemon daemon) : IClassFixture<SdkDaemon>
     [Theory]
     [MemberData(nameof(LatestFiles))]
     public Task What_the_latest_release_can_do_is_served(string file) => daemon.RunAsync(file);
+
+    [Theory]
+    [MemberData(nameof(DomainFiles))]
+    public Task What_takes_host_names_and_TLS_is_served(string file) => daemon.RunByDomainAsync(file);
 
     internal static IEnumerable<string> FilesOf(string folder) => Directory.EnumerateFiles(Path.Combine(SdkDaemon.Tests, folder), "*.test.mjs").Order()
         .Select(path => Path.GetRelativePath(SdkDaemon.Tests, path));
