@@ -38,7 +38,8 @@ internal static class EnvCommand
         {
             var url = (Settings.Url ?? endpoints.Url)?.TrimEnd('/') ?? throw new MitosException(new ErrorBody(ErrorCodes.FailedPrecondition,
                 "The daemon serves no HTTP, and E2B's SDKs know nothing else.", "Start it with MITOS_LISTEN set, such as 127.0.0.1:7070."));
-            variables["E2B_API_URL"] = variables["E2B_SANDBOX_URL"] = url;
+            variables["E2B_API_URL"] = url;
+            variables["E2B_SANDBOX_URL"] = url;
         }
         if (endpoints.Domain is { } domain)
             variables["E2B_DOMAIN"] = domain;

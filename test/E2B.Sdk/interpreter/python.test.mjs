@@ -96,7 +96,7 @@ interpreterTest('env vars on sandbox override', async (sandbox) => {
   assert.equal(await run("os.getenv('RUNTIME_ENV')"), 'value')
   assert.equal((await sandbox.runCode("print(os.getenv('SBX'))")).logs.stdout.join(''), "it's\na value\n")
   assert.equal(await run("os.getenv('E2B_SANDBOX_ID')"), sandbox.sandboxId)
-  const [text] = (await sandbox.runCode('echo "$FOO $SBX"', { language: 'bash' })).logs.stdout
+  const text = (await sandbox.runCode('echo "$FOO $SBX"', { language: 'bash' })).logs.stdout.join('')
   assert.equal(text, "bar it's\na value\n")
   assert.equal((await sandbox.runCode('process.env.FOO', { language: 'js' })).text, 'bar')
 }, { sandbox: { envs: { FOO: 'bar', SBX: "it's\na value" } } })
