@@ -27,7 +27,7 @@ public class SdkDaemon : Daemon
     {
         _node = (await Runner.RunAsync(Path.Combine(Tests, "prepare"), [])).Ok().Lines[^1];
         // The packages keep connections open for a minute: a node that can (20.14) does not wait for their end.
-        _ending = (await Runner.RunAsync(_node, ["--help"])).Ok().Output.Contains("--test-force-exit", StringComparison.Ordinal) ? ["--test-force-exit"] : [];
+        _ending = (await Runner.RunAsync(_node, ["--help"])).Ok().Lines.Any(line => line.Contains("--test-force-exit", StringComparison.Ordinal)) ? ["--test-force-exit"] : [];
         await base.InitializeAsync();
     }
 
