@@ -20,10 +20,12 @@ export default async function* report(events) {
       ms: Math.round(data.details?.duration_ms ?? 0),
       error: type === 'test:fail' ? describe(data.details?.error) : undefined,
     }
-    if (!isFile && data.skip === undefined) (files[file] ??= []).push(one)
+    if (!isFile && data.skip === undefined) {
+      ;(files[file] ??= []).push(one)
+      if (E2B_SDK_RESULTS) keep(files) // at once: with --test-force-exit nothing comes behind the last event
+    }
     if (data.skip === undefined) yield JSON.stringify(one) + '\n'
   }
-  if (E2B_SDK_RESULTS) keep(files)
 }
 
 function keep(files) {

@@ -120,7 +120,7 @@ internal static class GuestNumbers
     public static readonly HashSet<(string Function, int Argument)> Counts =
     [
         ("Open", 2), ("Mkdir", 1), ("Chmod", 1), ("Read", 2), ("Write", 2), ("Readlink", 2), ("Kill", 0), ("Listen", 1), ("EpollWait", 2), ("EpollWait", 3), ("Prctl", 1),
-        ("Setsockopt", 4), ("Connect", 2), ("Bind", 2),
+        ("Setsockopt", 4), ("Connect", 2), ("Bind", 2), ("Llistxattr", 2), ("Lgetxattr", 3), ("Lsetxattr", 3),
     ];
 
     private static IEnumerable<(string File, string Name, string C)> Of(string file, string[] names) =>
