@@ -95,7 +95,7 @@ public sealed class HostEngine : IHostEngine
                 .Concat(kept.All.Where(record => record.PausedSandbox is null).Select(record => record.Source)).Count(record => record.IsOf(name));
             var unknown = registry.Unreadable.Count > 0 || kept.Unreadable.Count > 0;
             var readable = await new Recoverer(host, generations, store, kept, logger, keepUnknown: unknown).RunAsync(
-                (record, machine) => lives.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'")));
+                (record, machine) => lives.Adopt(record, machine, MachineAgent.Open(machine, $"sandbox '{record.Id}'"), recovered: true));
             registry.AllReadable = () =>
             {
                 generations.DeleteUnused(registry.UsedGenerations);

@@ -128,6 +128,6 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
         }
         if (record.State == SandboxState.Running)
             record = record with { State = SandboxState.Stopped, StoppedAt = DateTimeOffset.UtcNow, StopReason = "its machine ended while no engine ran" };
-        store.Add(new Sandbox(record, null, null));
+        store.Add(new Sandbox(record, null, null), recovered: true);
     }
 }

@@ -8,10 +8,17 @@ namespace Mitos.Engine.Sandboxes;
 internal sealed class SandboxLives(SandboxStore store, ILogger logger)
 {
     /// <summary>Takes a running machine into the books, and watches for its end.</summary>
-    public Sandbox Adopt(SandboxRecord record, Machine machine, AgentClient agent)
+    public Sandbox Adopt(SandboxRecord record, Machine machine, AgentClient agent) => Adopt(record, machine, agent, recovered: false);
+
+    /// <inheritdoc cref="Adopt(SandboxRecord, Machine, AgentClient)"/>
+    /// <param name="record">Its journal.</param>
+    /// <param name="machine">Its machine.</param>
+    /// <param name="agent">Its agent.</param>
+    /// <param name="recovered">See <see cref="SandboxStore.Add"/>.</param>
+    public Sandbox Adopt(SandboxRecord record, Machine machine, AgentClient agent, bool recovered)
     {
         var sandbox = new Sandbox(record, machine, agent);
-        store.Add(sandbox);
+        store.Add(sandbox, recovered);
         Watch(sandbox, machine);
         return sandbox;
     }
@@ -40,7 +47,14 @@ internal sealed class SandboxLives(SandboxStore store, ILogger logger)
             var reason = machine.Cgroup.OutOfMemoryKills() > 0 ? "its machine used more memory than it may" : "its machine ended";
             logger.LogWarning("sandbox {Sandbox} stopped: {Reason}", sandbox.Id, reason);
             sandbox.Record = sandbox.Record with { State = SandboxState.Stopped, StoppedAt = DateTimeOffset.UtcNow, StopReason = reason };
-            store.Write(sandbox);
+            try
+            {
+                store.Write(sandbox);
+            }
+            catch (IOException e)
+            {
+                logger.LogError(e, "that sandbox {Id} stopped could not be written; the next start sees it again", sandbox.Id);
+            }
             await EndAsync(sandbox);
             sandbox.Stopped.TrySetResult();
         }

@@ -54,9 +54,18 @@ internal sealed class SandboxStore
             _names.Remove(name);
     }
 
-    public void Add(Sandbox sandbox)
+    /// <param name="sandbox">Its journal is written.</param>
+    /// <param name="recovered">Whether it has one from an earlier engine: a full disk does not keep it from being known then, for the next start would find the same.</param>
+    public void Add(Sandbox sandbox, bool recovered = false)
     {
-        Write(sandbox);
+        try
+        {
+            Write(sandbox);
+        }
+        catch (IOException) when (recovered)
+        {
+            // what stands there is from before, and is put right by its next change
+        }
         _sandboxes[sandbox.Id] = sandbox;
     }
 

@@ -15,7 +15,14 @@ internal sealed class Reaper(ISandboxes sandboxes, ISnapshots snapshots, LeaseSt
     /// <summary>Before anybody is served: what happened while no daemon ran, or while the last one ended.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        await keeper.ReconcileAsync();
+        try
+        {
+            await keeper.ReconcileAsync();
+        }
+        catch (SandboxException e)
+        {
+            logger.LogWarning("what happened while no daemon ran is written when the database takes it: {Reason}", e.Message);
+        }
         await base.StartAsync(cancellationToken);
     }
 

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Net.Sockets;
+using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Mitos.Engine.Errors;
 using Npgsql;
@@ -9,7 +10,7 @@ namespace Mitos.Server.Storage;
 /// <summary>The way to the database, whichever it is. Everything that fails because it is away is one refusal: Unavailable.</summary>
 internal sealed class Database
 {
-    private const int ConnectSeconds = 5, CommandSeconds = 15;
+    private const int ConnectSeconds = 5, CommandSeconds = 15, SQLITE_FULL = 13;
     private readonly Func<MitosDatabase> _connect;
     private readonly string? _connection;
     private readonly string _name, _remedy;
@@ -85,7 +86,8 @@ internal sealed class Database
             throw new SandboxException(ErrorCode.FailedPrecondition, $"{_name} was written by a newer Mitos: this one does not know '{unknown}'.",
                 "Start the newer version; or restore a copy of the database from before it, or use another database.");
         }
-        context.Database.Migrate();
+        if (context.Database.GetPendingMigrations().Any()) // it writes, also when there are none
+            context.Database.Migrate();
         if (_connection is null)
             context.Database.ExecuteSqlRaw("PRAGMA journal_mode=WAL");
     }
@@ -102,7 +104,9 @@ internal sealed class Database
             NpgsqlConnection.ClearPool(new NpgsqlConnection(_connection)); // its connections are of a server that is gone
         while (e is not (DbException or SocketException or TimeoutException))
             e = e.InnerException!;
-        return new SandboxException(ErrorCode.Unavailable, $"{_name} cannot be used: {e.Message}", _remedy, e);
+        return e is SqliteException { SqliteErrorCode: SQLITE_FULL }
+            ? new SandboxException(ErrorCode.Exhausted, $"{_name} needs some KiB of disk, and none are free.", "Remove sandboxes or templates, or give the state directory a larger disk.", e)
+            : new SandboxException(ErrorCode.Unavailable, $"{_name} cannot be used: {e.Message}", _remedy, e);
     }
 
     private static Database Sqlite(string path) => new(() => new SqliteDatabase(SqliteDatabase.At(path)), $"The database {path}",
