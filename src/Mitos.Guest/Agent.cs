@@ -33,6 +33,7 @@ internal sealed class Agent
     {
         (_loop, _handshake) = (loop, new Handshake(root));
         _session = new Session(transport) { Requested = OnRequest, WriteFacts = WriteFacts };
+        loop.Settled = _session.Flush;
         _endpoints = new EndpointTable(loop, _session);
         _processes = new ProcessTable(loop, _endpoints);
         _ports = new PortTable(loop, _endpoints, _session);

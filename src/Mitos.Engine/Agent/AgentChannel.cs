@@ -13,6 +13,9 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
     /// <summary>More than the rings of both outputs can hold: what comes beyond it was never allowed.</summary>
     private const int MaxBuffered = 1 << 20;
 
+    /// <summary>A good part of a ring.</summary>
+    private const int PromptAfter = 48 << 10;
+
     /// <summary>Offset of what comes next.</summary>
     public const ulong FromNow = ulong.MaxValue;
 
@@ -21,7 +24,7 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
     private readonly Channel<ProcessEvent> _events = Channel.CreateUnbounded<ProcessEvent>(new() { SingleReader = true });
     private readonly TaskCompletionSource<ProcessExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly AgentInput _input;
-    private readonly ulong[] _received, _taken;
+    private readonly ulong[] _received, _taken, _said = new ulong[2];
     private long _buffered;
     private int _disposed;
 
@@ -75,7 +78,11 @@ internal sealed class AgentChannel : ISubscriber, IAsyncDisposable
         var end = taken.Offset + (ulong)taken.Bytes.Length;
         Volatile.Write(ref _taken[(int)taken.Stream - 1], end);
         Interlocked.Add(ref _buffered, -taken.Bytes.Length);
-        _connection.Post(_id, MessageType.Ack, new WireWriter().Number((int)taken.Stream).Number(end));
+        // A little of it can wait for company; a guest that may soon run out of room hears at once.
+        var held = end - _said[(int)taken.Stream - 1] < PromptAfter;
+        if (!held)
+            _said[(int)taken.Stream - 1] = end;
+        _connection.Post(_id, MessageType.Ack, new WireWriter().Number((int)taken.Stream).Number(end), held);
     }
 
     /// <inheritdoc cref="AgentInput.WriteAsync"/>

@@ -41,14 +41,14 @@ public sealed class AgentClient : IAsyncDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(spec.Timeout, TimeSpan.Zero);
         using var span = EngineTrace.Start("exec start");
-        // One behind the other, without waiting in between.
+        // One behind the other, without waiting in between, in one write.
         var starting = _connection.RequestAsync(MessageType.Start, writer =>
         {
             spec.Key.Write(writer);
             writer.Texts(spec.Argv.ToList()).Text(spec.Directory).Map(spec.Environment).Text(spec.User)
                 .Number((spec.Stdin ? 1 : 0) | (spec.Terminal is null ? 0 : 2))
                 .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)Math.Min(spec.Timeout.TotalMilliseconds, int.MaxValue)).Text(spec.Tag);
-        }, cancellationToken);
+        }, cancellationToken, held: true);
         var attaching = AttachAsync(spec.Key, 0, 0, cancellationToken);
         try
         {

@@ -37,8 +37,13 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
     }
 
     /// <summary>Sends a request and returns the payload of its answer.</summary>
+    /// <param name="type">Of the request.</param>
+    /// <param name="write">Its payload.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="id">0: a new one.</param>
+    /// <param name="held">See <see cref="AgentLink.WriteAsync"/>.</param>
     /// <exception cref="AgentException">Refused, or the machine is gone.</exception>
-    public async Task<byte[]> RequestAsync(MessageType type, Action<WireWriter> write, CancellationToken cancellationToken, uint id = 0)
+    public async Task<byte[]> RequestAsync(MessageType type, Action<WireWriter> write, CancellationToken cancellationToken, uint id = 0, bool held = false)
     {
         cancellationToken.ThrowIfCancellationRequested();
         using var span = EngineTrace.Ask(type);
@@ -54,7 +59,7 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
                 throw AgentException.Gone(subject, failure);
             await ConnectAsync(cancellationToken);
             if (_link is { } link)
-                await SendAsync(link, pending).WaitAsync(cancellationToken);
+                await SendAsync(link, pending, held).WaitAsync(cancellationToken);
             return await pending.Answer.Task.WaitAsync(cancellationToken);
         }
         finally
@@ -70,7 +75,7 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
     public void Unsubscribe(uint id) => _subscribers.TryRemove(id, out _);
 
     /// <summary>Sends without waiting for an answer, nor for the sending. What is lost by a break is made good by the next connect.</summary>
-    public void Post(uint id, MessageType type, WireWriter payload) => _ = _link?.WriteAsync(id, type, payload.Written.ToArray());
+    public void Post(uint id, MessageType type, WireWriter payload, bool held = true) => _ = _link?.WriteAsync(id, type, payload.Written.ToArray(), held: held);
 
     /// <summary>An answer makes no sense: the connection it came by is dropped.</summary>
     public AgentException Malformed(MessageType type)
@@ -225,14 +230,14 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
     }
 
     // Once per connection, whoever comes first: the request itself, or the greeting that sends all again.
-    private static Task SendAsync(AgentLink link, PendingRequest pending) => link.WriteAsync(pending.Id, pending.Type, pending.Payload, () =>
+    private static Task SendAsync(AgentLink link, PendingRequest pending, bool held = false) => link.WriteAsync(pending.Id, pending.Type, pending.Payload, () =>
     {
         if (pending.SentBy == link.Session || pending.Answer.Task.IsCompleted)
             return true;
         pending.SentBy = link.Session;
         pending.Restart();
         return false;
-    });
+    }, held);
 
     private void Drop() => _ = _link?.DisposeAsync().AsTask();
 

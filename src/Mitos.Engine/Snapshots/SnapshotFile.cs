@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Vmm;
 using Mitos.Linux.Memory;
 using ZstdSharp;
@@ -7,25 +9,26 @@ using ZstdSharp;
 namespace Mitos.Engine.Snapshots;
 
 /// <summary>
-/// A capture as a file: magic, index (regions, runs of pages), device state, then the pages in pieces of 1 MiB, each compressed by itself
-/// so that all cores work at it. Integers are little-endian.
+/// A capture as a file: magic, index (regions, runs of pages), device state, then the pages in pieces of 1 MiB, each its length and then
+/// compressed by itself. Integers are little-endian. The checksum is the SHA-256 of all before the pieces, followed by the SHA-256 of each
+/// piece: so all cores work at it.
 /// </summary>
 internal static class SnapshotFile
 {
-    private const ulong Magic = 0x31_50_41_43_53_54_49_4D; // MITSCAP1
-    private const int Piece = 1 << 20, Level = 1, MaxState = 64 << 20, MaxRegions = 16;
+    private const ulong Magic = 0x32_50_41_43_53_54_49_4D; // MITSCAP2
+    private const int Piece = 1 << 20, Level = 1, MaxState = 64 << 20, MaxRegions = 16, Prefix = 4;
     private static readonly int Ahead = Environment.ProcessorCount * 2;
 
     /// <summary>Writes and syncs a new file.</summary>
-    /// <returns>Its length, and the SHA-256 of all of it.</returns>
+    /// <returns>Its length and its checksum.</returns>
     /// <exception cref="IOException">The disk is full.</exception>
     public static async Task<(long Length, string Checksum)> WriteAsync(string path, byte[] state, CapturedPages pages)
     {
         await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        await PutAsync(file, hash, Header(state, pages));
-        await PutAsync(file, hash, state);
-        var waiting = new Queue<Task<byte[]>>();
+        await PutAsync(Header(state, pages));
+        await PutAsync(state);
+        var waiting = new Queue<Task<Packed>>();
         var bytes = pages.Bytes;
         try
         {
@@ -34,10 +37,10 @@ internal static class SnapshotFile
                 var (from, length) = (at, (int)Math.Min(Piece, bytes - at));
                 waiting.Enqueue(Task.Run(() => Compress(pages.Pages!.AsSpan(from, length))));
                 if (waiting.Count >= Ahead)
-                    await PutAsync(file, hash, await waiting.Dequeue());
+                    await PutPieceAsync(await waiting.Dequeue());
             }
             while (waiting.TryDequeue(out var next))
-                await PutAsync(file, hash, await next);
+                await PutPieceAsync(await next);
         }
         finally
         {
@@ -45,6 +48,19 @@ internal static class SnapshotFile
         }
         file.Flush(flushToDisk: true);
         return (file.Length, Convert.ToHexStringLower(hash.GetHashAndReset()));
+
+        async Task PutAsync(byte[] part)
+        {
+            hash.AppendData(part);
+            await file.WriteAsync(part);
+        }
+
+        async Task PutPieceAsync(Packed piece)
+        {
+            hash.AppendData(piece.Checksum);
+            await file.WriteAsync(piece.Buffer.AsMemory(0, piece.Length));
+            ArrayPool<byte>.Shared.Return(piece.Buffer);
+        }
     }
 
     /// <summary>Reads a whole file, and checks it.</summary>
@@ -52,7 +68,7 @@ internal static class SnapshotFile
     /// <exception cref="IOException">It cannot be read.</exception>
     public static async Task<(byte[] State, CapturedPages Pages)> ReadAsync(string path, string checksum)
     {
-        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0, Options = FileOptions.SequentialScan });
+        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0 });
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var fixedPart = await TakeAsync(file, hash, 16);
         var (stateLength, regionCount) = (BinaryPrimitives.ReadInt32LittleEndian(fixedPart.AsSpan(8)), BinaryPrimitives.ReadInt32LittleEndian(fixedPart.AsSpan(12)));
@@ -73,7 +89,9 @@ internal static class SnapshotFile
         {
             if (buffer is not null)
                 await ReadPiecesAsync(file, hash, buffer, bytes);
-            if (file.Position != file.Length || Convert.ToHexStringLower(hash.GetHashAndReset()) != checksum)
+            else if (file.Position != file.Length)
+                throw new InvalidDataException("it is longer than it says");
+            if (Convert.ToHexStringLower(hash.GetHashAndReset()) != checksum)
                 throw new InvalidDataException("its checksum is not the recorded one");
             return (state, new CapturedPages(regions, runs, buffer));
         }
@@ -107,26 +125,32 @@ internal static class SnapshotFile
 
     private static async Task ReadPiecesAsync(FileStream file, IncrementalHash hash, PageBuffer buffer, long bytes)
     {
-        var working = new Queue<Task>();
+        var working = new Queue<Task<byte[]>>();
+        var (place, end) = (file.Position, file.Length);
+        var prefix = new byte[Prefix];
         try
         {
             for (long at = 0; at < bytes; at += Piece)
             {
-                var (to, length) = (at, (int)Math.Min(Piece, bytes - at));
-                var packed = BinaryPrimitives.ReadInt32LittleEndian(await TakeAsync(file, hash, 4));
+                if (RandomAccess.Read(file.SafeFileHandle, prefix, place) < Prefix)
+                    throw new InvalidDataException("it is shorter than it says");
+                var packed = BinaryPrimitives.ReadInt32LittleEndian(prefix);
                 if (packed is <= 0 or > 2 * Piece)
                     throw new InvalidDataException("a piece of it makes no sense");
-                var piece = await TakeAsync(file, hash, packed);
-                working.Enqueue(Task.Run(() => Decompress(piece, buffer.AsSpan(to, length))));
+                var (from, whole, to, length) = (place, Prefix + packed, at, (int)Math.Min(Piece, bytes - at));
+                working.Enqueue(Task.Run(() => Decompress(file.SafeFileHandle, from, whole, buffer.AsSpan(to, length))));
+                place += whole;
                 if (working.Count >= Ahead)
-                    await working.Dequeue();
+                    hash.AppendData(await working.Dequeue());
             }
             while (working.TryDequeue(out var next))
-                await next;
+                hash.AppendData(await next);
+            if (place != end)
+                throw new InvalidDataException("it is longer than it says");
         }
         finally
         {
-            await Task.WhenAll(working).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // nobody may write into a buffer that is gone
+            await ((Task)Task.WhenAll(working)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // nobody may write into a buffer that is gone
         }
     }
 
@@ -151,33 +175,42 @@ internal static class SnapshotFile
         return memory.ToArray();
     }
 
-    private static byte[] Compress(ReadOnlySpan<byte> pages)
+    private static Packed Compress(ReadOnlySpan<byte> pages)
     {
         using var compressor = new Compressor(Level);
-        var packed = new byte[4 + Compressor.GetCompressBound(pages.Length)];
-        var length = compressor.Wrap(pages, packed.AsSpan(4));
-        BinaryPrimitives.WriteInt32LittleEndian(packed, length);
-        return packed[..(4 + length)];
+        var buffer = ArrayPool<byte>.Shared.Rent(Prefix + Compressor.GetCompressBound(pages.Length));
+        var packed = compressor.Wrap(pages, buffer.AsSpan(Prefix));
+        BinaryPrimitives.WriteInt32LittleEndian(buffer, packed);
+        return new Packed(buffer, Prefix + packed, SHA256.HashData(buffer.AsSpan(0, Prefix + packed)));
     }
 
-    private static void Decompress(byte[] piece, Span<byte> pages)
+    /// <returns>The piece's checksum.</returns>
+    private static byte[] Decompress(SafeFileHandle file, long from, int whole, Span<byte> pages)
     {
-        using var decompressor = new Decompressor();
+        var buffer = ArrayPool<byte>.Shared.Rent(whole);
         try
         {
-            if (decompressor.Unwrap(piece, pages) != pages.Length)
+            var piece = buffer.AsSpan(0, whole);
+            for (var got = 0; got < whole;)
+            {
+                var read = RandomAccess.Read(file, piece[got..], from + got);
+                if (read == 0)
+                    throw new InvalidDataException("it is shorter than it says");
+                got += read;
+            }
+            using var decompressor = new Decompressor();
+            if (decompressor.Unwrap(piece[Prefix..], pages) != pages.Length)
                 throw new InvalidDataException("a piece of it is too short");
+            return SHA256.HashData(piece);
         }
         catch (ZstdException e)
         {
             throw new InvalidDataException($"a piece of it is damaged: {e.Message}", e);
         }
-    }
-
-    private static async Task PutAsync(FileStream file, IncrementalHash hash, byte[] bytes)
-    {
-        hash.AppendData(bytes);
-        await file.WriteAsync(bytes);
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     private static async Task<byte[]> TakeAsync(FileStream file, IncrementalHash hash, int count)
@@ -194,4 +227,6 @@ internal static class SnapshotFile
         hash.AppendData(bytes);
         return bytes;
     }
+
+    private readonly record struct Packed(byte[] Buffer, int Length, byte[] Checksum);
 }

@@ -14,6 +14,9 @@ internal sealed unsafe class EventLoop
     private readonly PriorityQueue<LoopTimer, long> _timers = new();
     private readonly EpollEvent[] _events = new EpollEvent[32];
 
+    /// <summary>Called when all that was there to do is done, before it waits again.</summary>
+    public Action? Settled { get; set; }
+
     public EventLoop() => Add(_wake, In, _ => Drain());
 
     public void Add(int fd, uint events, Action<uint> handler)
@@ -65,6 +68,7 @@ internal sealed unsafe class EventLoop
                     _timers.Dequeue();
                     Guard(_ => timer.Fire(), 0);
                 }
+                Settled?.Invoke();
             }
         }
     }

@@ -11,7 +11,6 @@ internal sealed class ProcessTable
     private const int MaxFinished = 256, MaxFinishedBytes = 16 << 20, MaxRunning = 16384;
     private readonly EventLoop _loop;
     private readonly EndpointTable _endpoints;
-    private readonly Reaper _reaper;
     private readonly Dictionary<int, GuestProcess> _running = [];
     private readonly List<GuestProcess> _listed = []; // in the order of their starts
     private readonly Dictionary<GuestProcess, Action<GuestProcess>> _internal = [];
@@ -19,7 +18,7 @@ internal sealed class ProcessTable
     public ProcessTable(EventLoop loop, EndpointTable endpoints)
     {
         (_loop, _endpoints) = (loop, endpoints);
-        _reaper = new Reaper(loop, OnExit);
+        _ = new Reaper(loop, OnExit);
     }
 
     /// <summary>Environment of every process, from the handshake.</summary>
@@ -69,7 +68,6 @@ internal sealed class ProcessTable
         var account = Account.Find(request.User);
         var process = GuestProcess.Start(_loop, request, account, ProcessEnvironment.Of(request, account, Environment), OnChanged);
         _running[process.Pid] = process;
-        _reaper.Notify();
         return process;
     }
 

@@ -1,39 +1,46 @@
 using Mitos.Guest.Loop;
 using Mitos.Guest.Native;
+using Mitos.Guest.Sessions;
 
 namespace Mitos.Guest.Processes;
 
-/// <summary>Collects every child that ends, also orphans of others: the duty of process 1. Sleeps in the kernel in between.</summary>
-internal sealed unsafe class Reaper(EventLoop loop, Action<int, int, int> ended)
+/// <summary>
+/// Collects every child that ends, also orphans of others: the duty of process 1. Children tell by SIGCHLD, which every thread
+/// blocks (native/child_signal.c) and the loop reads from a descriptor.
+/// </summary>
+internal sealed unsafe class Reaper
 {
-    private readonly AutoResetEvent _children = new(false);
-    private bool _started;
+    private readonly Action<int, int, int> _ended;
+    private readonly int _signals;
 
-    /// <summary>There is a child to wait for.</summary>
-    public void Notify()
+    /// <param name="loop">Waits for the signal.</param>
+    /// <param name="ended">Takes pid, exit code (128 + signal for a killed one) and signal (0: none).</param>
+    public Reaper(EventLoop loop, Action<int, int, int> ended)
     {
-        if (!_started)
-        {
-            _started = true;
-            new Thread(Run, 128 << 10) { IsBackground = true }.Start();
-        }
-        _children.Set();
+        _ended = ended;
+        var child = 1UL << (17 /* SIGCHLD */ - 1);
+        _signals = (int)Libc.Syscall(289 /* signalfd4: glibc's takes a sigset_t of another size */, -1, (nint)(&child), 8, 0x80000 | 0x800, 0);
+        if (_signals < 0)
+            throw AgentError.FromLastError("the signal of children");
+        loop.Add(_signals, EventLoop.In, _ => Collect());
     }
 
-    private void Run()
+    private void Collect()
     {
+        const int Size = 128; // struct signalfd_siginfo
+        var record = stackalloc byte[Size];
+        while (Libc.Read(_signals, record, Size) == Size)
+        {
+            // one signal stands for any number of children
+        }
         var info = stackalloc int[32]; // siginfo_t as ints: [2] code, [4] pid, [6] status
         while (true)
         {
-            if (Libc.Waitid(0 /* P_ALL */, 0, info, 4 /* WEXITED */) != 0)
-            {
-                if (Libc.LastError == Errno.ECHILD)
-                    _children.WaitOne();
-                continue;
-            }
+            info[4] = 0;
+            if (Libc.Waitid(0 /* P_ALL */, 0, info, 4 | 1 /* WEXITED | WNOHANG */) != 0 || info[4] == 0)
+                return;
             var (pid, signalled, status) = (info[4], info[2] != 1 /* CLD_EXITED */, info[6]);
-            var (code, signal) = signalled ? (128 + status, status) : (status, 0);
-            loop.Post(() => ended(pid, code, signal));
+            _ended(pid, signalled ? 128 + status : status, signalled ? status : 0);
         }
     }
 }

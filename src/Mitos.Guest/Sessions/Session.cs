@@ -57,9 +57,12 @@ internal sealed class Session
     /// <summary>Whether output should wait until the host has taken what was sent.</summary>
     public bool IsCongested => _outbox.Length > CongestedAt;
 
+    /// <summary>Nothing more will be said for now: what was goes out.</summary>
+    public void Flush() => _outbox.Flush();
+
     public WireWriter Begin() => _writer.Begin();
 
-    /// <summary>Sends what was written since <see cref="Begin"/>.</summary>
+    /// <summary>Sends what was written since <see cref="Begin"/>, at the latest with <see cref="Flush"/>.</summary>
     public void Send(uint id, MessageType type) => _outbox.Add(_writer.Finish(_session, id, type));
 
     /// <summary>Answers a request, unless its client is gone; then there is nobody to answer.</summary>

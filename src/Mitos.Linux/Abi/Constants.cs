@@ -26,7 +26,8 @@ internal static class Unistd
 internal static class SysMman
 {
     public const int PROT_READ = 1, PROT_WRITE = 2;
-    public const int MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP_POPULATE = 0x8000;
+    public const int MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20;
+    public const int MADV_HUGEPAGE = 14, MADV_POPULATE_WRITE = 23;
     public const uint MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
 }
 

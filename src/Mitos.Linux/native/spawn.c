@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -82,7 +81,7 @@ static int child(void *argument)
 {
     struct shared *s = argument;
     const struct mitos_spawn_request *r = s->request;
-    for (int n = 1; n < 65; n++) {
+    for (int n = 1; n <= SIGRTMIN; n++) { // the runtime uses no later one
         struct sigaction defaults = { .sa_handler = SIG_DFL };
         sigaction(n, &defaults, 0); // not shared with the parent: no CLONE_SIGHAND
     }
@@ -146,21 +145,18 @@ static void end_huge(void)
 // Returns the pid and stores a close-on-exec pidfd; or -errno, with the step that failed in *step.
 int mitos_spawn(const struct mitos_spawn_request *request, int32_t *pidfd, int32_t *step)
 {
-    enum { STACK = 64 * 1024 };
     struct shared s = { .request = request };
-    char *stack = mmap(0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED) { *step = STEP_CLONE; return -errno; }
+    _Alignas(16) char stack[16 * 1024]; // a mapping of its own would cost faults at each start
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &s.signals); // no handler may run in the child while it borrows this memory
     int fd = -1;
     // vfork semantics: this thread sleeps until the child has executed or ended, so `s` and `stack` stay valid for it.
     if (request->flags & MITOS_NO_HUGE_PAGES) begin_huge();
-    int pid = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &s, &fd);
+    int pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &s, &fd);
     int error = errno;
     if (request->flags & MITOS_NO_HUGE_PAGES) end_huge();
     sigprocmask(SIG_SETMASK, &s.signals, 0);
-    munmap(stack, STACK);
     if (pid < 0) { *step = STEP_CLONE; return -error; }
     if (s.step) {
         while (waitpid(pid, 0, 0) < 0 && errno == EINTR) { }

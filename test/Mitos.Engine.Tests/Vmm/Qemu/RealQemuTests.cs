@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Mitos.Engine.Errors;
@@ -20,8 +21,22 @@ public sealed class RealQemuTests : IDisposable
         _qemu = Process.Start("/usr/bin/qemu-system-x86_64",
             ["-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-chardev", $"socket,id=monitor,path={_scratch["monitor"]},server=on,wait=off", "-mon", "chardev=monitor,mode=control",
             "-chardev", "ringbuf,id=console,size=4096"]);
-        for (var i = 0; i < 3000 && !File.Exists(_scratch["monitor"]); i++)
+        for (var i = 0; i < 3000 && !Listens(); i++)
             Thread.Sleep(10);
+    }
+
+    private bool Listens()
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            socket.Connect(new UnixDomainSocketEndPoint(_scratch["monitor"]));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false; // not there yet, or there and not listening yet
+        }
     }
 
     private static Deadline Patience => Deadline.In(TimeSpan.FromSeconds(60));
