@@ -49,6 +49,9 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "eventfd", SetLastError = true)]
     public static partial int Eventfd(uint initial, int flags);
 
+    [LibraryImport(C, EntryPoint = "signalfd", SetLastError = true)]
+    public static partial int Signalfd(int fd, void* signals, int flags);
+
     [LibraryImport(C, EntryPoint = "waitid", SetLastError = true)]
     public static partial int Waitid(int type, uint id, void* info, int options);
 

@@ -18,8 +18,10 @@ internal sealed unsafe class Reaper
     public Reaper(EventLoop loop, Action<int, int, int> ended)
     {
         _ended = ended;
-        var child = 1UL << (17 /* SIGCHLD */ - 1);
-        _signals = (int)Libc.Syscall(289 /* signalfd4: glibc's takes a sigset_t of another size */, -1, (nint)(&child), 8, 0x80000 | 0x800, 0);
+        var children = stackalloc ulong[16]; // sigset_t
+        new Span<ulong>(children, 16).Clear();
+        children[0] = 1UL << (17 /* SIGCHLD */ - 1);
+        _signals = Libc.Signalfd(-1, children, 0x80000 | 0x800);
         if (_signals < 0)
             throw AgentError.FromLastError("the signal of children");
         loop.Add(_signals, EventLoop.In, _ => Collect());
@@ -27,9 +29,8 @@ internal sealed unsafe class Reaper
 
     private void Collect()
     {
-        const int Size = 128; // struct signalfd_siginfo
-        var record = stackalloc byte[Size];
-        while (Libc.Read(_signals, record, Size) == Size)
+        var record = stackalloc byte[128]; // struct signalfd_siginfo
+        while (Libc.Read(_signals, record, 128) > 0)
         {
             // one signal stands for any number of children
         }

@@ -31,6 +31,8 @@ internal static class GuestNumbers
     public static readonly (string File, string Text, long Number, string C)[] Offsets =
     [
         (Guest + "Processes/Reaper.cs", "stackalloc int[32]", 128, "sizeof(siginfo_t)"),
+        (Guest + "Processes/Reaper.cs", "stackalloc ulong[16]", 16 * 8, "sizeof(sigset_t)"),
+        (Guest + "Processes/Reaper.cs", "stackalloc byte[128]", 128, "sizeof(struct signalfd_siginfo)"),
         (Guest + "Processes/Reaper.cs", "info[4], info[2] != 1", 4 * 4, "offsetof(siginfo_t, si_pid)"),
         (Guest + "Processes/Reaper.cs", "info[4], info[2] != 1", 2 * 4, "offsetof(siginfo_t, si_code)"),
         (Guest + "Processes/Reaper.cs", ", info[6])", 6 * 4, "offsetof(siginfo_t, si_status)"),
@@ -100,7 +102,8 @@ internal static class GuestNumbers
         [("InotifyAddWatch", 2)] =
             ["IN_MODIFY", "IN_ATTRIB", "IN_MOVED_FROM", "IN_MOVED_TO", "IN_CREATE", "IN_DELETE", "IN_DELETE_SELF", "IN_EXCL_UNLINK"],
         [("Waitid", 0)] = ["P_ALL"],
-        [("Waitid", 3)] = ["WEXITED"],
+        [("Waitid", 3)] = ["WEXITED", "WNOHANG"],
+        [("Signalfd", 2)] = ["SFD_NONBLOCK", "SFD_CLOEXEC"],
         [("Kill", 1)] = ["SIGKILL", "SIGTERM"],
         [("Signal", 0)] = ["SIGPIPE"],
         [("Signal", 1)] = ["(long)SIG_IGN"],
@@ -119,7 +122,7 @@ internal static class GuestNumbers
     /// <summary>Parameters that take plain numbers: sizes, counts, modes, times, exit states.</summary>
     public static readonly HashSet<(string Function, int Argument)> Counts =
     [
-        ("Open", 2), ("Mkdir", 1), ("Chmod", 1), ("Read", 2), ("Write", 2), ("Readlink", 2), ("Kill", 0), ("Listen", 1), ("EpollWait", 2), ("EpollWait", 3), ("Prctl", 1),
+        ("Open", 2), ("Mkdir", 1), ("Chmod", 1), ("Read", 2), ("Write", 2), ("Readlink", 2), ("Kill", 0), ("Signalfd", 0), ("Listen", 1), ("EpollWait", 2), ("EpollWait", 3), ("Prctl", 1),
         ("Setsockopt", 4), ("Connect", 2), ("Bind", 2), ("Llistxattr", 2), ("Lgetxattr", 3), ("Lsetxattr", 3),
     ];
 
