@@ -33,7 +33,7 @@ while True:
 `)
   const { pid } = await source.commands.run('python3 count.py', { background: true, timeoutMs: 0 })
   const counted = async (sandbox) => Number((await until('a count', () => print(sandbox, 'cat /dev/shm/count 2>/dev/null || true'))).split(' ')[0])
-  for (let step = 0; step < 10; step++) {
+  for (let step = 0; step < 5; step++) {
     const before = await counted(source)
     const [fork] = await forks(source, 1)
     await until('the source counts on', async () => (await counted(source)) > before)
@@ -48,7 +48,9 @@ sandboxTest('O-2, O-4: a hundred children of one instant all answer, and share t
   const workingSet = 128 << 20
   await source.commands.run(`python3 -c "import os; open('/dev/shm/set', 'wb').write(os.urandom(1 << 20) * ${workingSet >> 20})"`)
   const made = await forks(source, 100)
-  const answers = await Promise.all(made.map((fork) => print(fork, 'echo $E2B_SANDBOX_ID')))
+  const answers = []
+  for (let from = 0; from < made.length; from += 10) // a hundred shells that begin at once take long where guests are emulated
+    answers.push(...(await Promise.all(made.slice(from, from + 10).map((fork) => print(fork, 'echo $E2B_SANDBOX_ID')))))
   assert.deepEqual(answers, made.map((fork) => fork.sandboxId))
   const ids = new Set(answers)
   const { json } = await askLocally('GET', '/v1/sandboxes?memory=true')
