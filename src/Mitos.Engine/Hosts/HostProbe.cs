@@ -1,4 +1,5 @@
 using Mitos.Engine.Capacity;
+using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
 using Mitos.Engine.SelfTest;
 using Mitos.Engine.Vmm.Qemu;
@@ -49,6 +50,7 @@ public static class HostProbe
             ? new HostCheck("PAGEMAP_SCAN", CheckStatus.Ok, "the ioctl is there: listing a delta costs O(delta)", "")
             : new HostCheck("PAGEMAP_SCAN", CheckStatus.Degraded, "the ioctl is missing: listing a delta costs O(memory), 1.3 ms/GiB", "Use Linux 6.7 or later."));
         checks.Add(Cgroups());
+        checks.Add(DiskLimits(options));
         checks.Add(NetworkNamespace.Empty is not null
             ? new HostCheck("network namespaces", CheckStatus.Ok, "there: VMMs have no network", "")
             : new HostCheck("network namespaces", CheckStatus.Degraded, "none can be made: a VMM that was broken into would have this host's network", "Use a kernel with CONFIG_NET_NS; in a container, allow it (CAP_SYS_ADMIN)."));
@@ -103,6 +105,19 @@ public static class HostProbe
         return found.Missing.Count == 0
             ? new HostCheck("cgroups", CheckStatus.Ok, $"version {found.Version}, with memory, cpu and pids", "")
             : new HostCheck("cgroups", CheckStatus.Degraded, $"version {found.Version}; missing: {string.Join(", ", found.Missing)}: machines are not limited there", "Boot with the controllers enabled (cgroup_enable=memory), or mount cgroup2.");
+    }
+
+    private static HostCheck DiskLimits(EngineOptions options)
+    {
+        var rates = DiskRates.Find(options, CgroupHierarchy.Probe(), options.StateDirectory);
+        const string Weaker = "Boot with cgroup version 2 and its io controller, and keep MITOS_STATE on a disk of this host.";
+        return (rates.IsLimited, rates.WhyWeaker) switch
+        {
+            (false, null) => new HostCheck("disk limits", CheckStatus.Ok, "none are set: a sandbox may use the whole disk (--disk-rate, --disk-ops; the cgroup would hold them here)", ""),
+            (false, var why) => new HostCheck("disk limits", CheckStatus.Ok, $"none are set: a sandbox may use the whole disk (--disk-rate, --disk-ops); {why}: the VMM would hold them here", ""),
+            (true, null) => new HostCheck("disk limits", CheckStatus.Ok, $"{rates}, by the cgroup, on {string.Join(" and ", rates.ByCgroup.Select(rate => rate.Device))}", ""),
+            (true, var why) => new HostCheck("disk limits", CheckStatus.Degraded, $"{rates}, by the VMM itself, for {why}: a VMM that was broken into is not held", Weaker),
+        };
     }
 
     private static long FreeDisk(string path)

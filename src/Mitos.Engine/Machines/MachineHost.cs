@@ -20,6 +20,7 @@ public sealed class MachineHost
     private const long VmmMemoryBytes = 256L << 20;
     private readonly EngineOptions _options;
     private readonly string _engineId;
+    private readonly DiskRates _rates;
     private readonly HashSet<int> _userIds = [];
     private readonly Lock _lock = new();
 
@@ -30,6 +31,7 @@ public sealed class MachineHost
         Driver = driver;
         Layers = layers;
         Cgroups = cgroups;
+        _rates = DiskRates.Find(options, cgroups, layers.Location);
         Directory.CreateDirectory(RunRoot, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
@@ -62,15 +64,18 @@ public sealed class MachineHost
         LayerId active;
         try
         {
+            spec.Cgroup.LimitDisks(_rates.ByCgroup); // the earlier one may have had others
             vmm = Driver.Adopt(spec, process);
             active = vmm.ReadActiveLayer(Linux.Deadline.In(TimeSpan.FromSeconds(5)));
         }
-        catch
+        catch (Exception e)
         {
             vmm?.Dispose();
             generation.Dispose();
             lock (_lock)
                 _userIds.Remove(record.UserId);
+            if (e is IOException)
+                throw new VmmException($"Machine {record.VmmId} cannot be limited as this daemon is told to: {e.Message}", e);
             throw;
         }
         var machine = new Machine(this, vmm, spec, generation);
@@ -127,7 +132,7 @@ public sealed class MachineHost
         try
         {
             Directory.CreateDirectory(runDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            group = Cgroup.Create(Cgroups, GroupName(_engineId, id), new CgroupLimits((2 * shape.MemoryBytes) + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
+            group = Cgroup.Create(Cgroups, GroupName(_engineId, id), new CgroupLimits((2 * shape.MemoryBytes) + VmmMemoryBytes, shape.CpuCount + 0.5, 128, _rates.IsLimited ? _rates.ByCgroup : null));
             var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
             vmm = Driver.Start(spec);
             File.WriteAllText(PidPath(runDirectory), vmm.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
@@ -161,6 +166,7 @@ public sealed class MachineHost
         RunDirectory = RunDirectoryOf(id),
         UserId = userId,
         Cgroup = group,
+        DiskLimit = _rates.ByVmm,
     };
 
     private void Free(string runDirectory, Cgroup? group, int userId)

@@ -27,6 +27,9 @@ public sealed record VmmSpec
     /// <summary>Whether the guest's network card reaches the outside through the VMM's user-mode stack. Template builds only.</summary>
     public bool UserModeNetwork { get; init; }
 
+    /// <summary>What the VMM itself is to limit its disk to, where the cgroup cannot; without a limit it lifts one that the guest's state may bring along. Null: nothing is to be done.</summary>
+    public DiskLimit? DiskLimit { get; init; }
+
     /// <summary>An existing directory for its sockets.</summary>
     public required string RunDirectory { get; init; }
 

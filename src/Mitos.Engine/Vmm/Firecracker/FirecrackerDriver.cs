@@ -79,6 +79,8 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             var state = MemoryFile.Reopen(process.Id, FirecrackerRequests.StateDescriptor);
             open.Add(state);
             var scratch = save == FirecrackerSave.Diff ? MemoryFile.Reopen(process.Id, FirecrackerRequests.ScratchDescriptor) : null;
+            if (spec.DiskLimit is { } limit)
+                api.Call(FirecrackerRequests.LimitDisk(limit), Deadline.In(StartLimit));
             return new FirecrackerMachine(spec, version, process, api, state, scratch, layers);
         }
         catch (Exception e)
@@ -110,7 +112,7 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             machine.SetDisk(spec.Disk, deadline);
             api.Call(FirecrackerRequests.Machine(spec.Shape.CpuCount, spec.Shape.MemoryMiB), deadline);
             api.Call(FirecrackerRequests.Boot(KernelCommandLine(spec.Boot!), spec.Boot!.Initramfs.Length > 0), deadline);
-            api.Call(FirecrackerRequests.Disk(), deadline);
+            api.Call(FirecrackerRequests.Disk(spec.DiskLimit ?? default), deadline);
             api.Call(FirecrackerRequests.Vsock(), deadline);
             api.Call(FirecrackerRequests.Entropy(), deadline);
             api.Call(FirecrackerRequests.Start, deadline);

@@ -79,7 +79,10 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
         var monitor = new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit));
         try
         {
-            return new QemuMachine(spec, process, monitor, layers);
+            var machine = new QemuMachine(spec, process, monitor, layers);
+            if (spec.DiskLimit is { } limit)
+                monitor.Run("block_set_io_throttle", QemuCommandLine.Throttle(limit), Deadline.In(StartLimit));
+            return machine;
         }
         catch
         {
