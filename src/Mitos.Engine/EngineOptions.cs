@@ -42,6 +42,9 @@ public sealed record EngineOptions
     /// <summary>Most reads in a second of one machine from the host's disk, and as many writes. Default 0: any number.</summary>
     public int DiskOperationsPerSecond { get; init; }
 
+    /// <summary>Files and directories that VMMs see beside what their kind needs: with the rights that they have, for a Firecracker built with libraries elsewhere. Default none.</summary>
+    public IReadOnlyList<string> VmmFiles { get; init; } = [];
+
     /// <summary>Longest time that a source may stay paused for one fork before the fork is dropped. Default 5 s.</summary>
     public TimeSpan MaxPause { get; init; } = TimeSpan.FromSeconds(5);
 

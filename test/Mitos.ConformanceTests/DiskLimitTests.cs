@@ -20,7 +20,7 @@ public sealed class DiskLimitTests : IDisposable
     public async Task A_machine_that_boots_and_its_children_are_limited_and_work(string driver)
     {
         var token = TestContext.Current.CancellationToken;
-        var options = DriverTests.NewOptions() with { DiskMiBPerSecond = (int)(Bytes >> 20), DiskOperationsPerSecond = (int)Operations };
+        var options = DriverTests.NewOptions(_drivers) with { DiskMiBPerSecond = (int)(Bytes >> 20), DiskOperationsPerSecond = (int)Operations };
         var cgroups = CgroupHierarchy.Probe();
         await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), options, SelfTests.Shape, token);
         await using var source = await rig.StartMachineAsync(token);
