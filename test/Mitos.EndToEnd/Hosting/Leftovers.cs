@@ -14,7 +14,7 @@ public sealed class Leftovers(Daemon daemon)
     internal List<string> OfNothing()
     {
         var left = Procfs.UsersOf(daemon.StateDirectory, daemon.RunDirectory).Select(pid => $"process {pid} ({Procfs.CommandLine(pid)})").ToList();
-        left.AddRange(Entries("layers").Concat(Entries("generations")).Concat(Entries("sandboxes")).Concat(Entries("templates")));
+        left.AddRange(Entries("layers").Concat(Entries("generations")).Concat(Entries("sandboxes")).Concat(Entries("templates")).Concat(Entries("snapshots")));
         left.AddRange(Directory.EnumerateFileSystemEntries(daemon.RunDirectory).Where(path => Path.GetFileName(path) != "v"));
         left.AddRange(Directory.EnumerateFileSystemEntries(Path.Combine(daemon.RunDirectory, "v")));
         left.AddRange(Cgroups().Select(id => $"cgroup {id}"));
@@ -32,22 +32,29 @@ public sealed class Leftovers(Daemon daemon)
     /// <summary>Directly after a daemon started anew: there are no warm shells yet, so all machines are those of sandboxes.</summary>
     internal async Task<List<string>> OfRunningAsync()
     {
-        var running = (await daemon.ListAsync()).Where(sandbox => sandbox.State == "running").ToList();
+        var sandboxes = await daemon.ListAsync();
+        var running = sandboxes.Where(sandbox => sandbox.State == "running").ToList();
         var journals = Entries("sandboxes").Where(path => path.EndsWith(".json", StringComparison.Ordinal)).Select(Json).ToList();
         var machines = journals.Select(journal => journal.GetProperty("machine")).Where(machine => running.Any(sandbox => sandbox.VmmPid == machine.GetProperty("pid").GetInt32())).ToList();
         var vmms = machines.Select(machine => machine.GetProperty("vmmId").GetString()!).ToList();
         var generations = Entries("templates").Select(path => Json(path).GetProperty("generation").GetString()!).ToList();
-        var layers = machines.SelectMany(LayersOf).Concat(generations.SelectMany(generation => Layers(Json(Path.Combine(daemon.StateDirectory, "generations", generation, "generation.json")), "layers")));
+        var snapshots = Entries("snapshots").Select(path => Json(Path.Combine(path, "snapshot.json"))).ToList(); // fails of one that is half-made
+        var paused = snapshots.Where(snapshot => snapshot.TryGetProperty("pausedSandbox", out var of) && of.ValueKind == JsonValueKind.String).Select(snapshot => $"{Text(snapshot, "pausedSandbox")} in {Text(snapshot, "id")}");
+        var layers = machines.SelectMany(LayersOf).Concat(snapshots.SelectMany(snapshot => Layers(snapshot, "frozen"))).Concat(generations.SelectMany(generation => Layers(Json(Path.Combine(daemon.StateDirectory, "generations", generation, "generation.json")), "layers")));
 
         var problems = new List<string>();
         Compare("process", running.Select(sandbox => $"{sandbox.VmmPid}").Append($"{daemon.Pid}"), Procfs.UsersOf(daemon.StateDirectory, daemon.RunDirectory).Select(pid => $"{pid}"));
         Compare("run directory", vmms, Directory.EnumerateFileSystemEntries(Path.Combine(daemon.RunDirectory, "v")).Select(path => Path.GetFileName(path)));
         Compare("entry of the run directory", ["v", "mitosd.sock", "engine"], Directory.EnumerateFileSystemEntries(daemon.RunDirectory).Select(path => Path.GetFileName(path)));
         Compare("cgroup", vmms, Cgroups());
-        Compare("journal", (await daemon.ListAsync()).Select(sandbox => sandbox.Id + ".json"), Entries("sandboxes").Select(path => Path.GetFileName(path)));
+        Compare("mount", [], Mounts().Where(mount => mount != daemon.StateDirectory));
+        Compare("journal", sandboxes.Select(sandbox => sandbox.Id + ".json"), Entries("sandboxes").Select(path => Path.GetFileName(path)));
         Compare("layer", layers.Select(layer => layer + ".layer").Distinct(), Entries("layers").Select(path => Path.GetFileName(path)));
         Compare("generation", generations, Entries("generations").Select(path => Path.GetFileName(path)));
+        Compare("paused", journals.Where(journal => Text(journal, "state") == "Paused").Select(journal => $"{Text(journal, "id")} in {Text(journal, "snapshot")}"), paused);
         return problems;
+
+        static string Text(JsonElement record, string property) => record.GetProperty(property).GetString()!;
 
         void Compare(string what, IEnumerable<string> expected, IEnumerable<string> found)
         {

@@ -1,0 +1,55 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Microsoft.Data.Sqlite;
+
+namespace Mitos.EndToEnd.Hosting;
+
+/// <summary>What a daemon wrote down, compared: its database, its journals, and the files that memory is kept in.</summary>
+internal sealed class Ledger(Daemon daemon)
+{
+    private static readonly string[] States = ["pending", "running", "paused", "stopped"]; // LeaseState
+
+    /// <summary>Every disagreement.</summary>
+    public async Task<List<string>> DisagreementsAsync()
+    {
+        var problems = new List<string>();
+        var sandboxes = await daemon.ListAsync();
+        await using var database = new SqliteConnection($"Data Source={Path.Combine(daemon.StateDirectory, "mitos.db")};Mode=ReadOnly;Pooling=False");
+        await database.OpenAsync();
+        Compare("lease", sandboxes.Select(sandbox => $"{sandbox.Id} {sandbox.State}"), Read(database, "SELECT Id, State FROM leases").Select(row => $"{row[0]} {States[int.Parse(row[1])]}"));
+        var events = Read(database, "SELECT SandboxId, Type FROM events ORDER BY Sequence").ToLookup(row => row[0], row => row[1].Split('.')[^1]);
+        foreach (var sandbox in sandboxes)
+        {
+            var lived = events[sandbox.Id].Where(type => type is "created" or "paused" or "resumed" or "killed").ToList();
+            if (lived.FirstOrDefault() != "created" || lived.Count(type => type == "created") != 1 || lived.Zip(lived.Skip(1)).Any(pair => pair.First == pair.Second) || lived[^1] == "paused" != (sandbox.State == "paused"))
+                problems.Add($"sandbox {sandbox.Id} is {sandbox.State}, and its events are {string.Join(' ', lived)}");
+        }
+        var records = Directory.EnumerateDirectories(Path.Combine(daemon.StateDirectory, "snapshots")).Select(path => (Path: path, Json: JsonDocument.Parse(File.ReadAllBytes(Path.Combine(path, "snapshot.json"))).RootElement)).ToList();
+        Compare("owner of snapshot", records.Where(record => !record.Json.TryGetProperty("pausedSandbox", out var of) || of.ValueKind == JsonValueKind.Null).Select(record => record.Json.GetProperty("id").GetString()!), Read(database, "SELECT Id FROM snapshots").Select(row => row[0]));
+        foreach (var (path, json) in records.Where(record => !record.Json.GetProperty("filesOnly").GetBoolean()))
+        {
+            await using var memory = File.OpenRead(Path.Combine(path, "capture"));
+            if (Convert.ToHexStringLower(await SHA256.HashDataAsync(memory)) != json.GetProperty("checksum").GetString())
+                problems.Add($"the memory in {path} is not what its record says");
+        }
+        return problems;
+
+        void Compare(string what, IEnumerable<string> expected, IEnumerable<string> found)
+        {
+            var (wanted, there) = (expected.ToHashSet(), found.ToHashSet());
+            problems.AddRange(there.Except(wanted).Select(item => $"{what} {item} is in the database only"));
+            problems.AddRange(wanted.Except(there).Select(item => $"{what} {item} is not in the database"));
+        }
+    }
+
+    private static List<string[]> Read(SqliteConnection database, string query)
+    {
+        using var command = database.CreateCommand();
+        command.CommandText = query;
+        using var reader = command.ExecuteReader();
+        var rows = new List<string[]>();
+        while (reader.Read())
+            rows.Add([.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetString)]);
+        return rows;
+    }
+}
