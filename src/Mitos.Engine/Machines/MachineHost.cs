@@ -23,7 +23,6 @@ public sealed class MachineHost : IDisposable
     private readonly EngineOptions _options;
     private readonly string _engineId;
     private readonly DiskRates _rates;
-    private readonly SafeFileHandle? _mounts;
     private readonly HashSet<int> _userIds = [];
     private readonly Lock _lock = new();
 
@@ -36,7 +35,7 @@ public sealed class MachineHost : IDisposable
         Cgroups = cgroups;
         _rates = DiskRates.Find(options, cgroups, layers.Location);
         Directory.CreateDirectory(RunRoot, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        _mounts = TryMakeMounts();
+        Mounts = TryMakeMounts();
     }
 
     public IVmmDriver Driver { get; }
@@ -44,6 +43,9 @@ public sealed class MachineHost : IDisposable
     public LayerStore Layers { get; }
 
     public CgroupHierarchy Cgroups { get; }
+
+    /// <summary>What its VMMs see of the file system; null: all that their users may.</summary>
+    internal SafeFileHandle? Mounts { get; }
 
     internal string RunRoot => RunRootOf(_options);
 
@@ -112,7 +114,7 @@ public sealed class MachineHost : IDisposable
     /// <summary>Starts no more: removes the cgroup that its machines were in, if it is empty.</summary>
     public void Dispose()
     {
-        _mounts?.Dispose();
+        Mounts?.Dispose();
         Cgroup.Open(Cgroups, $"mitos/{_engineId}").TryRemove();
     }
 
@@ -193,7 +195,7 @@ public sealed class MachineHost : IDisposable
         UserId = userId,
         Cgroup = group,
         DiskLimit = _rates.ByVmm,
-        Mounts = _mounts,
+        Mounts = Mounts,
     };
 
     private void Free(string runDirectory, Cgroup? group, int userId)

@@ -29,6 +29,9 @@ public sealed record VmmSpec
     /// <summary>Whether the guest's network card reaches the outside through the VMM's user-mode stack. Template builds only.</summary>
     public bool UserModeNetwork { get; init; }
 
+    /// <summary>A card of the host's; null: the guest's has no cable, or, with Firecracker, there is none.</summary>
+    public NetworkCard? Card { get; init; }
+
     /// <summary>What the process sees of the file system; null: all that its user may. See <see cref="MountNamespace"/>.</summary>
     public SafeFileHandle? Mounts { get; init; }
 

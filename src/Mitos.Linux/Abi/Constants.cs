@@ -71,6 +71,13 @@ internal static class Sched
     public const int CLONE_NEWNS = 0x00020000, CLONE_NEWNET = 0x40000000;
 }
 
+/// <summary>linux/if_tun.h</summary>
+internal static class LinuxIfTun
+{
+    public const nuint TUNSETIFF = 0x400454CA, TUNSETPERSIST = 0x400454CB, TUNSETOWNER = 0x400454CC; // _IOW('T', …, int)
+    public const short IFF_TAP = 2, IFF_NO_PI = 0x1000;
+}
+
 /// <summary>sys/mount.h</summary>
 internal static class SysMount
 {

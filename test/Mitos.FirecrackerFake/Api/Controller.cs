@@ -18,6 +18,7 @@ internal sealed class Controller(string id, Planner planner)
         "PATCH /balloon/statistics", "GET /balloon/statistics", "PATCH /hotplug/memory", "GET /hotplug/memory", "PATCH /pmem/{id}", "PATCH /balloon/hinting/start", "PATCH /balloon/hinting/stop", "GET /balloon/hinting/status"];
     private readonly Dictionary<string, JsonObject> _configured = [];
     private readonly FakeDisks _disks = new();
+    private readonly Dictionary<string, Microsoft.Win32.SafeHandles.SafeFileHandle> _taps = []; // open as long as the process is
     private VsockDevice? _vsock;
     private JsonNode? _metadata;
     private FakeMachine? _machine;
@@ -100,6 +101,9 @@ internal sealed class Controller(string id, Planner planner)
             case "/drives/{drive_id}":
                 PutDrive(fields);
                 break;
+            case "/network-interfaces/{iface_id}":
+                PutCard((string)fields["iface_id"]!, (string)fields["host_dev_name"]!);
+                break;
             case "/vsock":
                 _vsock ??= BindVsock((string)fields["uds_path"]!, "Vsock config error: Cannot create backend for vsock device: UnixBind");
                 break;
@@ -108,6 +112,13 @@ internal sealed class Controller(string id, Planner planner)
         if (operation.Method == "PATCH" && _configured.TryGetValue(key, out var before))
             fields = (JsonObject)Merge(before.DeepClone(), fields)!;
         _configured[key] = (JsonObject)fields.DeepClone();
+    }
+
+    private void PutCard(string id, string tap)
+    {
+        if (_taps.Remove(id, out var before))
+            before.Dispose();
+        _taps[id] = Snapshots.OpenTap(tap, "Network config: Could not create the network device: ");
     }
 
     private void CheckMachine(JsonObject fields)
@@ -177,7 +188,7 @@ internal sealed class Controller(string id, Planner planner)
             CpuCount = (int)machine["vcpu_count"]!,
             MemoryMiB = (int)machine["mem_size_mib"]!,
             Vsock = _configured.TryGetValue("/vsock", out var vsock) ? new VsockState((int)vsock["guest_cid"]!, (string)vsock["uds_path"]!) : null,
-            NetworkInterfaces = [.. _configured.Keys.Where(key => key.StartsWith("/network-interfaces/", StringComparison.Ordinal)).Select(key => key.Split('/')[2])],
+            NetworkInterfaces = [.. _configured.Where(part => part.Key.StartsWith("/network-interfaces/", StringComparison.Ordinal)).Select(part => new CardState(part.Key.Split('/')[2], (string)part.Value["host_dev_name"]!))],
         };
         _machine = new FakeMachine(shape, GuestMemory.Create((long)shape.MemoryMiB << 20), _disks, _vsock, release.HoldsVsockAfterBarePause && !plan.WithoutDefects);
         _machine.Start(boots: true);
@@ -192,6 +203,8 @@ internal sealed class Controller(string id, Planner planner)
         if (_configures)
             throw new Fault("Load snapshot error: Loading a microVM snapshot not allowed after configuring boot-specific resources.");
         _machine = Snapshots.Load(fields, release, path => BindVsock(path, "vsock: Error binding to the host-side Unix socket: "), _disks, plan);
+        foreach (var card in _machine.Shape.NetworkInterfaces)
+            _taps[card.Id] = Snapshots.OpenTap(card.Tap, "Load snapshot error: Failed to restore from snapshot: Failed to build microVM from snapshot: Failed to restore devices: ", isFatal: true);
         _configured["/machine-config"] = new JsonObject { ["vcpu_count"] = _machine.Shape.CpuCount, ["mem_size_mib"] = _machine.Shape.MemoryMiB };
         _machine.Start(boots: false);
         _machine.SetLoaded();

@@ -65,6 +65,7 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
     {
         if (version.WhyNot(spec.Shape.MemoryBytes) is { } reason)
             throw new VmmException($"Machine {spec.Id} cannot be started: {reason}.");
+        spec.Card?.Attach(spec).Dispose(); // it opens the tap itself, and says less when that fails
         var home = Path.Combine(spec.RunDirectory, Home);
         Directory.CreateDirectory(home);
         FileOwner.Set(home, spec.UserId);
@@ -94,6 +95,20 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
         }
     }
 
+    /// <summary>Makes a call by which Firecracker opens the card's tap.</summary>
+    /// <exception cref="VmmException">Refused; what is wrong with the tap comes first.</exception>
+    internal static void WithCard(VmmSpec spec, Action call)
+    {
+        try
+        {
+            call();
+        }
+        catch (VmmException e) when (spec.Card?.Explain(spec, e) is { } explained)
+        {
+            throw explained;
+        }
+    }
+
     /// <summary>The file that has all of a stack's content.</summary>
     internal static string TopOf(DiskStack stack, LayerStore layers) => stack.Frozen.Length > 0 ? layers.PathOf(stack.Frozen[^1]) : stack.BaseImage;
 
@@ -115,6 +130,8 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             api.Call(FirecrackerRequests.Machine(spec.Shape.CpuCount, spec.Shape.MemoryMiB), deadline);
             api.Call(FirecrackerRequests.Boot(KernelCommandLine(spec.Boot!), spec.Boot!.Initramfs.Length > 0), deadline);
             api.Call(FirecrackerRequests.Disk(spec.DiskLimit ?? default), deadline);
+            if (spec.Card is { } card)
+                WithCard(spec, () => api.Call(FirecrackerRequests.Card(card), deadline));
             api.Call(FirecrackerRequests.Vsock(), deadline);
             api.Call(FirecrackerRequests.Entropy(), deadline);
             api.Call(FirecrackerRequests.Start, deadline);
@@ -171,7 +188,7 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
                 Groups = KvmAccess.Groups,
                 NoHugePages = true,
                 NoCoreDump = true,
-                Network = NetworkNamespace.Empty,
+                Network = spec.Card?.Network ?? NetworkNamespace.Empty,
                 Mounts = spec.Mounts,
                 MaxOpenFiles = 1024,
             });

@@ -20,6 +20,8 @@ internal static class FirecrackerRequests
     /// <summary>Sockets in the process's working directory.</summary>
     public const string ApiSocket = "api", AgentSocket = "agent";
 
+    private const string CardId = "eth0";
+
     public static readonly byte[] Pause = Make("PATCH", "/vm", new JsonObject { ["state"] = "Paused" });
     public static readonly byte[] Resume = Make("PATCH", "/vm", new JsonObject { ["state"] = "Resumed" });
     public static readonly byte[] Start = Make("PUT", "/actions", new JsonObject { ["action_type"] = "InstanceStart" });
@@ -76,14 +78,23 @@ internal static class FirecrackerRequests
 
     public static byte[] Entropy() => Make("PUT", "/entropy", []);
 
+    public static byte[] Card(NetworkCard card) => Make("PUT", "/network-interfaces/" + CardId, new JsonObject { ["iface_id"] = CardId, ["guest_mac"] = card.MacAddress, ["host_dev_name"] = card.Tap });
+
     /// <param name="trackDirtyPages">For <see cref="SaveDiff"/>; costs a fault for each page that is written first.</param>
-    public static byte[] Load(bool trackDirtyPages) => Make("PUT", "/snapshot/load", new JsonObject
+    /// <param name="card">Its tap takes the place of the one that the state names: since 1.12, so in all that are driven.</param>
+    public static byte[] Load(bool trackDirtyPages, NetworkCard? card = null)
     {
-        ["track_dirty_pages"] = trackDirtyPages,
-        ["snapshot_path"] = PathOf(StateDescriptor),
-        ["resume_vm"] = false,
-        ["mem_backend"] = new JsonObject { ["backend_type"] = "File", ["backend_path"] = PathOf(IVmmDriver.MemoryDescriptor) },
-    });
+        var body = new JsonObject
+        {
+            ["track_dirty_pages"] = trackDirtyPages,
+            ["snapshot_path"] = PathOf(StateDescriptor),
+            ["resume_vm"] = false,
+            ["mem_backend"] = new JsonObject { ["backend_type"] = "File", ["backend_path"] = PathOf(IVmmDriver.MemoryDescriptor) },
+        };
+        if (card is not null)
+            body["network_overrides"] = new JsonArray(new JsonObject { ["iface_id"] = CardId, ["host_dev_name"] = card.Tap });
+        return Make("PUT", "/snapshot/load", body);
+    }
 
     // One bucket is for reads and writes together; one of size 0 is none.
     private static JsonObject RateLimiter(DiskLimit limit) => new() { ["bandwidth"] = Bucket(limit.BytesPerSecond), ["ops"] = Bucket(limit.OperationsPerSecond) };

@@ -39,12 +39,14 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
             if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
                 descriptors.Add(Keep(FileDescriptors.OpenRead(withInitramfs.Initramfs)));
+            if (spec.Card is { } card)
+                descriptors.Add(Keep(card.Attach(spec)));
             var groups = spec.Cgroup.OpenProcs();
             open.AddRange(groups);
             var process = Spawner.Start(new SpawnOptions
             {
                 Path = Facts.Binary,
-                Arguments = QemuCommandLine.Make(spec, Facts),
+                Arguments = QemuCommandLine.Make(spec, Facts, spec.Card is null ? null : descriptors.Count - 1),
                 Descriptors = descriptors,
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
