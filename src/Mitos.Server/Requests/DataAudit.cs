@@ -39,11 +39,11 @@ internal sealed class DataAudit : BackgroundService
     /// <param name="serve">Answers it.</param>
     public async Task WatchAsync(HttpContext context, Func<DataAccess> describe, Func<Task> serve)
     {
-        var (begun, told) = (false, (string?)null);
+        var (isNoted, told) = (false, (string?)null);
         context.Response.OnStarting(() =>
         {
-            begun = true;
-            Note(Outcome());
+            if (!isNoted)
+                Tell();
             return Task.CompletedTask;
         });
         try
@@ -52,21 +52,21 @@ internal sealed class DataAudit : BackgroundService
         }
         finally
         {
-            if (!begun || Refusal.CodeOf(context) != told)
-                Note(Outcome());
+            if (!isNoted || Refusal.CodeOf(context) != told)
+                Tell();
         }
 
-        DataAccess Outcome()
+        void Tell()
         {
-            told = Refusal.CodeOf(context);
+            (isNoted, told) = (true, Refusal.CodeOf(context));
             var access = describe();
-            return access with
+            Note(access with
             {
                 Method = access.Method.Length <= MaxMethod ? access.Method : "other",
                 Proof = told is "unauthenticated" or "permission_denied" ? null : access.Proof,
-                Status = !context.Response.HasStarted && context.RequestAborted.IsCancellationRequested && !begun ? StatusCodes.Status499ClientClosedRequest : context.Response.StatusCode,
+                Status = !context.Response.HasStarted && context.RequestAborted.IsCancellationRequested ? StatusCodes.Status499ClientClosedRequest : context.Response.StatusCode,
                 Code = told,
-            };
+            });
         }
     }
 

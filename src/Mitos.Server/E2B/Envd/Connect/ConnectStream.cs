@@ -62,12 +62,14 @@ internal sealed class ConnectStream(HttpContext context, MessageCodec codec)
         }
     }
 
-    /// <summary>The last frame, which is JSON whatever the messages are.</summary>
-    public Task EndAsync(ConnectException? error = null)
+    /// <summary>The last frame, or the only one, which is JSON whatever the messages are.</summary>
+    public async Task EndAsync(ConnectException? error = null)
     {
         if (error is not null)
             Refusal.Note(context, error.Code);
-        return SendAsync(ConnectFrames.End, frame =>
+        if (!context.Response.HasStarted)
+            await StartAsync();
+        await SendAsync(ConnectFrames.End, frame =>
         {
             using var writer = new Utf8JsonWriter(frame);
             writer.WriteStartObject();
