@@ -78,6 +78,9 @@ public sealed record ResumeRequest
 
     /// <summary>What happens then: <c>kill</c> or <c>pause</c>. Default: as before, else <c>kill</c>.</summary>
     public string? OnTimeout { get; init; }
+
+    /// <summary>Whether it gets the memory that it was paused with. Without it, it boots from its disk, which takes seconds, and that memory is gone. Default true.</summary>
+    public bool? Memory { get; init; }
 }
 
 /// <summary>A sandbox as it is now.</summary>

@@ -88,7 +88,7 @@ public sealed class HostEngine : IHostEngine
             var kept = new SnapshotStore(Path.Combine(options.StateDirectory, "snapshots"), generations, layers);
             foreach (var path in kept.Unreadable)
                 logger.LogError("the snapshot {Path} cannot be read; nothing is cleaned up until it is deleted", path);
-            var snapshots = new SnapshotService(store, kept, lives, host, new ColdBoot(booter, freezer), capturer, flattener, birth, shells, capacity, logger);
+            var snapshots = new SnapshotService(store, kept, lives, host, new ColdBoot(host, booter, freezer, registry, kept, birth, logger), capturer, flattener, birth, shells, capacity, logger);
             var forks = new ForkService(store, generations, capturer, shells, birth, flattener, snapshots, capacity, logger);
             var sandboxes = new SandboxService(store, lives, snapshots, templates, registry, host, shells, birth, forks, capacity);
             templates.CountSandboxes = name => store.All.Where(sandbox => sandbox.Record.State != SandboxState.Stopped).Select(sandbox => sandbox.Record)
@@ -127,7 +127,7 @@ public sealed class HostEngine : IHostEngine
             sandbox.Removing = true; // from here on its end is the next engine's business
             sandbox.Machine?.Vmm.Detach();
         }
-        _host.RemoveCgroups(); // when no machine is left in it
+        _host.Dispose(); // when no machine is left in it
         await ReflinkVolume.TryCloseAsync(_options.StateDirectory);
         _runLock.Dispose();
         _lock.Dispose();

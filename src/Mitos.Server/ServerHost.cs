@@ -42,7 +42,7 @@ internal static class ServerHost
             options.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
         });
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true); // so that the answer says what is bad
-        builder.Services.AddSingleton(engine).AddSingleton(engine.Templates).AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(engine).AddSingleton(TimeProvider.System);
         builder.Services.AddState(state);
         builder.Services.AddSingleton<SandboxBodies>();
         builder.Services.AddE2B(e2b ?? new E2BOptions());

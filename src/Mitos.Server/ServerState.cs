@@ -1,6 +1,7 @@
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
+using Mitos.Engine.Templates;
 using Mitos.Server.Accounts;
 using Mitos.Server.Lifecycles;
 using Mitos.Server.Storage;
@@ -47,6 +48,7 @@ internal static class ServerStateServices
     {
         services.AddSingleton(state.Database).AddSingleton(state.Teams).AddSingleton(state.Keys).AddSingleton(state.Leases).AddSingleton(state.Owners);
         services.AddSingleton<LeaseKeeper>().AddSingleton<LeasedSandboxes>().AddSingleton<ISandboxes, OwnedSandboxes>().AddSingleton<ISnapshots, OwnedSnapshots>();
+        services.AddSingleton<OwnedTemplates>().AddSingleton<ITemplates>(provider => provider.GetRequiredService<OwnedTemplates>());
         services.AddHostedService<Reaper>().AddHostedService<Housekeeping>();
     }
 }

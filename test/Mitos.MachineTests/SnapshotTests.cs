@@ -38,7 +38,11 @@ public sealed class SnapshotTests(MachineFixture machines)
         await using var sandbox = await machines.CreateAsync("sleeper");
         await using (await StartServerAsync(sandbox.Id))
             await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+        var elsewhere = await machines.Sandboxes.CreateAsync(new CreateSandboxSpec { Name = "sleeper", Scope = "elsewhere" }, CancellationToken.None);
         await machines.RestartAsync();
+        Assert.Equal("sleeper", machines.Sandboxes.TryGet(elsewhere.Id)!.Name); // a name is unique in its scope
+        Assert.Equal(ErrorCode.Conflict, Assert.Throws<SandboxException>(() => machines.Sandboxes.Find("sleeper")).Code);
+        await machines.Sandboxes.RemoveAsync(elsewhere.Id, CancellationToken.None);
         Assert.Equal(SandboxState.Paused, machines.Sandboxes.Find("sleeper").State);
         var children = await machines.ForkAsync(sandbox.Id, 2);
         foreach (var child in children)
@@ -200,6 +204,34 @@ public sealed class SnapshotTests(MachineFixture machines)
             Assert.EndsWith("OK", await machines.RunAsync(children[^1].Id, "sha256sum -c /root/sum"), StringComparison.Ordinal);
             foreach (var child in children)
                 await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);
+        }
+    }
+
+    [Fact]
+    public async Task One_that_is_resumed_without_its_memory_boots_and_keeps_its_files_also_where_that_memory_is_damaged()
+    {
+        await using var sandbox = await machines.CreateAsync();
+        await using (await StartServerAsync(sandbox.Id))
+        {
+            await machines.RunAsync(sandbox.Id, "head -c 3M /dev/urandom > /root/m; sha256sum /root/m > /root/sum"); // in its memory only
+            await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+        }
+        await RebootAsync();
+        await machines.RunAsync(sandbox.Id, "sync");
+        await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+        var file = Path.Combine(Assert.Single(System.IO.Directory.GetDirectories(Directory)), "capture");
+        var bytes = File.ReadAllBytes(file);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(file, bytes);
+        Assert.Equal(ErrorCode.FailedPrecondition, (await Assert.ThrowsAsync<SandboxException>(() => Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None))).Code);
+        await RebootAsync();
+
+        async Task RebootAsync()
+        {
+            Assert.Equal(SandboxState.Running, (await Snapshots.ResumeAsync(sandbox.Id, memory: false, CancellationToken.None)).State);
+            Assert.EndsWith("OK", await machines.RunAsync(sandbox.Id, "sha256sum -c /root/sum"), StringComparison.Ordinal);
+            Assert.Equal("none", await machines.RunAsync(sandbox.Id, "[ -e /run/ask ] || echo none")); // of the server nothing is left
+            Assert.Empty(System.IO.Directory.EnumerateDirectories(Directory));
         }
     }
 

@@ -7,7 +7,7 @@ namespace Mitos.MachineTests;
 public sealed class TemplateTests(MachineFixture machines)
 {
     [Fact]
-    public async Task A_template_built_on_another_is_frozen_running_and_its_sandboxes_have_its_processes()
+    public async Task A_template_built_on_another_is_frozen_running_and_its_sandboxes_have_its_processes_also_when_they_boot()
     {
         var spec = new BuildTemplateSpec
         {
@@ -15,7 +15,7 @@ public sealed class TemplateTests(MachineFixture machines)
             From = "base",
             Steps = [new BuildStep { Run = "mkdir /srv/www && echo hello > /srv/www/index.html" }],
             Environment = new Dictionary<string, string> { ["FLAVOUR"] = "mint" },
-            StartCommand = "cd /srv/www && exec python3 -m http.server 8000 --bind 127.0.0.1",
+            StartCommand = "echo $FLAVOUR >> /var/tmp/started; cd /srv/www && exec python3 -m http.server 8000 --bind 127.0.0.1",
             ReadyCommand = "curl -sf http://127.0.0.1:8000/",
         };
         var built = await machines.Engine.Templates.BuildAsync(spec, new Progress<BuildProgress>(), CancellationToken.None);
@@ -25,12 +25,18 @@ public sealed class TemplateTests(MachineFixture machines)
             Assert.Equal(built.Generation, again.Generation);
             var sandbox = await machines.Sandboxes.CreateAsync(new CreateSandboxSpec { Template = "server" }, CancellationToken.None);
             Assert.Equal("hello mint", await machines.RunAsync(sandbox.Id, "echo $(curl -s http://127.0.0.1:8000/) $FLAVOUR"));
+            await machines.RunAsync(sandbox.Id, "echo mine > /srv/www/index.html");
+            await machines.Engine.Snapshots.PauseAsync(sandbox.Id, memory: false, CancellationToken.None);
+            await machines.RestartAsync();
+            await machines.Engine.Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None);
+            Assert.Equal("mine mint mint mint", await machines.RunAsync(sandbox.Id, "echo $(curl -s http://127.0.0.1:8000/) $FLAVOUR $(cat /var/tmp/started)"));
             var inUse = await Assert.ThrowsAsync<SandboxException>(() => machines.Engine.Templates.RemoveAsync("server", CancellationToken.None));
             Assert.Equal(ErrorCode.FailedPrecondition, inUse.Code);
             await machines.Sandboxes.RemoveAsync(sandbox.Id, CancellationToken.None);
         }
         finally
         {
+            await machines.RemoveAllAsync();
             await machines.Engine.Templates.RemoveAsync("server", CancellationToken.None);
         }
     }

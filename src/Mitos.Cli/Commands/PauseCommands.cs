@@ -22,9 +22,10 @@ internal static class PauseCommands
     {
         var ids = Arguments.SeveralSandboxes("paused", ArgumentArity.OneOrMore);
         var timeout = new TimeoutOptions("to the end that it has");
-        return timeout.AddTo(new Command("resume", "Let paused sandboxes go on where they were\n  mitos resume dev") { ids }).Runs(async (client, result, json, cancellationToken) =>
+        var reboot = new Option<bool>("--reboot") { Description = "Boot them from their disks; the memory that they were paused with is gone" };
+        return timeout.AddTo(new Command("resume", "Let paused sandboxes go on where they were\n  mitos resume dev") { ids, reboot }).Runs(async (client, result, json, cancellationToken) =>
         {
-            var request = new ResumeRequest { TimeoutSeconds = timeout.Seconds(result), OnTimeout = timeout.OnTimeout(result) };
+            var request = new ResumeRequest { TimeoutSeconds = timeout.Seconds(result), OnTimeout = timeout.OnTimeout(result), Memory = result.GetValue(reboot) ? false : null };
             return await ChangeAsync("resuming", result.GetRequiredValue(ids), (id, token) => client.ResumeAsync(id, request, token), json, cancellationToken);
         });
     }

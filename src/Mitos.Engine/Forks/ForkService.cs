@@ -61,7 +61,7 @@ internal sealed class ForkService(
     {
         Check(source, spec);
         var started = Stopwatch.GetTimestamp();
-        var names = TakeNames(spec);
+        var names = TakeNames(source.Scope, spec);
         var kept = new HashSet<string>(); // the names of children that live
         try
         {
@@ -90,7 +90,7 @@ internal sealed class ForkService(
         finally
         {
             foreach (var name in names.OfType<string>().Where(name => !kept.Contains(name)))
-                store.ReleaseName(name);
+                store.ReleaseName(source.Scope, name);
         }
     }
 
@@ -222,21 +222,21 @@ internal sealed class ForkService(
         }
     }
 
-    private List<string?> TakeNames(ForkSpec spec)
+    private List<string?> TakeNames(string scope, ForkSpec spec)
     {
         var taken = new List<string?>();
         try
         {
             foreach (var name in spec.Names.Take(spec.Count))
             {
-                store.TakeName(name);
+                store.TakeName(scope, name);
                 taken.Add(name);
             }
             return taken;
         }
         catch
         {
-            taken.ForEach(store.ReleaseName);
+            taken.ForEach(name => store.ReleaseName(scope, name));
             throw;
         }
     }

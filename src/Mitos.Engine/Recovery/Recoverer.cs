@@ -72,7 +72,7 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
     {
         try
         {
-            store.TakeName(record.Name);
+            store.TakeName(record.Scope, record.Name);
             return record;
         }
         catch (SandboxException)

@@ -12,8 +12,11 @@ public sealed record CreateSandboxSpec
     /// <summary>Id or name of a snapshot, which it is made of instead of the template; null: none.</summary>
     public string? Snapshot { get; init; }
 
-    /// <summary>A name of the user's choice: letters, digits, <c>. _ -</c>, at most 63; unique among living sandboxes. None by default.</summary>
+    /// <summary>A name of the user's choice: letters, digits, <c>. _ -</c>, at most 63; unique among living sandboxes of its scope. None by default.</summary>
     public string? Name { get; init; }
+
+    /// <summary>In what its name is unique, and those of all that is forked from it; of the caller's choice.</summary>
+    public string Scope { get; init; } = "";
 
     /// <summary>Virtual CPUs. Null: as the template has. A value that the template does not have makes a generation of that shape once.</summary>
     public int? CpuCount { get; init; }

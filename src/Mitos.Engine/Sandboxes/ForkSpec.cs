@@ -18,6 +18,6 @@ public sealed record ForkSpec
     /// <summary>Labels of the children, added to those of the source.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Names of the children, by index; shorter lists leave the rest without a name.</summary>
+    /// <summary>Names of the children, by index, unique in the scope of the source; shorter lists leave the rest without a name.</summary>
     public IReadOnlyList<string> Names { get; init; } = [];
 }

@@ -28,7 +28,7 @@ public interface ISandboxes
     IReadOnlyList<SandboxInfo> List();
 
     /// <summary>Finds by whole id, by name, or by an unambiguous beginning of an id.</summary>
-    /// <exception cref="Errors.SandboxException">NotFound, its remedy naming the nearest; Conflict when the beginning is ambiguous.</exception>
+    /// <exception cref="Errors.SandboxException">NotFound, its remedy naming the nearest; Conflict when the name or the beginning is ambiguous.</exception>
     SandboxInfo Find(string idOrName);
 
     /// <summary>The sandbox of exactly this id; null: there is none.</summary>

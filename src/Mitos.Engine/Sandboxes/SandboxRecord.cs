@@ -9,6 +9,8 @@ public sealed record SandboxRecord
 {
     public required string Id { get; init; }
     public string? Name { get; init; }
+    /// <summary>In what the name is unique.</summary>
+    public string Scope { get; init; } = "";
     public required SandboxState State { get; init; }
     public required string Template { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }

@@ -94,7 +94,7 @@ internal sealed class SandboxService(
         SandboxRules.CheckEnvironment(environment);
         using var reservation = capacity.Reserve(snapshot is null ? $"A sandbox of template '{spec.Template}'" : $"A sandbox of snapshot '{snapshot.Id}'", VmmBytes + (snapshot is null ? 0 : SnapshotService.MemoryOf(snapshot)), OverlayBytes);
         using var capture = snapshot is null ? await OpenTemplateAsync(spec, cancellationToken) : await snapshots.OpenAsync(snapshot, cancellationToken);
-        store.TakeName(spec.Name);
+        store.TakeName(spec.Scope, spec.Name);
         try
         {
             var id = spec.Id ?? SandboxId.New();
@@ -111,6 +111,7 @@ internal sealed class SandboxService(
                 {
                     Id = id.ToString(),
                     Name = spec.Name,
+                    Scope = spec.Scope,
                     State = SandboxState.Running,
                     Template = snapshot?.Source.Template ?? spec.Template,
                     CreatedAt = DateTimeOffset.UtcNow,
@@ -135,7 +136,7 @@ internal sealed class SandboxService(
         }
         catch (Exception e)
         {
-            store.ReleaseName(spec.Name);
+            store.ReleaseName(spec.Scope, spec.Name);
             if (e is VmmException or IOException)
                 throw new SandboxException(ErrorCode.Internal, $"A sandbox of template '{spec.Template}' could not be created: {e.Message}", "Try again; `mitos doctor` checks this host.", e);
             throw;

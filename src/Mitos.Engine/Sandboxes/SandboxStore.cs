@@ -10,7 +10,7 @@ internal sealed class SandboxStore
 {
     private readonly string _directory;
     private readonly ConcurrentDictionary<SandboxId, Sandbox> _sandboxes = new();
-    private readonly HashSet<string> _names = [];
+    private readonly HashSet<(string Scope, string Name)> _names = [];
 
     public SandboxStore(string directory)
     {
@@ -35,23 +35,23 @@ internal sealed class SandboxStore
 
     /// <summary>Takes a name until <see cref="ReleaseName"/>.</summary>
     /// <exception cref="SandboxException">Conflict.</exception>
-    public void TakeName(string? name)
+    public void TakeName(string scope, string? name)
     {
         if (name is null)
             return;
         lock (_names)
         {
-            if (!_names.Add(name))
+            if (!_names.Add((scope, name)))
                 throw new SandboxException(ErrorCode.Conflict, $"There is a sandbox named '{name}' already.", $"Choose another name, or remove it with `mitos rm {name}`.");
         }
     }
 
-    public void ReleaseName(string? name)
+    public void ReleaseName(string scope, string? name)
     {
         if (name is null)
             return;
         lock (_names)
-            _names.Remove(name);
+            _names.Remove((scope, name));
     }
 
     /// <param name="sandbox">Its journal is written.</param>
@@ -81,7 +81,7 @@ internal sealed class SandboxStore
     {
         File.Delete(PathOf(sandbox.Id));
         _sandboxes.TryRemove(sandbox.Id, out _);
-        ReleaseName(sandbox.Record.Name);
+        ReleaseName(sandbox.Record.Scope, sandbox.Record.Name);
     }
 
     public Sandbox? TryGet(SandboxId id) => _sandboxes.GetValueOrDefault(id);

@@ -17,7 +17,13 @@ public interface ISnapshots
 
     /// <summary>Gives a paused sandbox a machine that goes on where it was. One that runs is left alone.</summary>
     /// <exception cref="Errors.SandboxException">NotFound; FailedPrecondition: it is stopped, or its snapshot is damaged; Exhausted.</exception>
-    Task<SandboxInfo> ResumeAsync(SandboxId id, CancellationToken cancellationToken);
+    Task<SandboxInfo> ResumeAsync(SandboxId id, CancellationToken cancellationToken) => ResumeAsync(id, memory: true, cancellationToken);
+
+    /// <inheritdoc cref="ResumeAsync(SandboxId, CancellationToken)"/>
+    /// <param name="id">The sandbox.</param>
+    /// <param name="memory">Whether it gets the memory that it was paused with. Without it, it boots from its disk, and that memory is deleted when it has: that takes seconds.</param>
+    /// <param name="cancellationToken">Heeded until it has a machine.</param>
+    Task<SandboxInfo> ResumeAsync(SandboxId id, bool memory, CancellationToken cancellationToken);
 
     /// <summary>Keeps a sandbox's present state, and lets it go on; a paused one stays paused.</summary>
     /// <param name="id">The sandbox.</param>

@@ -65,7 +65,7 @@ internal sealed class SnapshotService(
         }
     }
 
-    public async Task<SandboxInfo> ResumeAsync(SandboxId id, CancellationToken cancellationToken)
+    public async Task<SandboxInfo> ResumeAsync(SandboxId id, bool memory, CancellationToken cancellationToken)
     {
         var sandbox = store.Get(id);
         await sandbox.Gate.WaitAsync(cancellationToken);
@@ -73,7 +73,7 @@ internal sealed class SnapshotService(
         {
             return sandbox.Machine is not null
                 ? sandbox.Describe()
-                : await EngineMeter.TimeAsync(EngineMeter.Resume, "sandbox resume", sandbox.Record.Id, span => ResumeAsync(sandbox, span, cancellationToken));
+                : await EngineMeter.TimeAsync(EngineMeter.Resume, "sandbox resume", sandbox.Record.Id, span => ResumeAsync(sandbox, memory, span, cancellationToken));
         }
         finally
         {
@@ -82,12 +82,12 @@ internal sealed class SnapshotService(
     }
 
     // The caller holds the gate.
-    private async Task<SandboxInfo> ResumeAsync(Sandbox sandbox, Activity? span, CancellationToken cancellationToken)
+    private async Task<SandboxInfo> ResumeAsync(Sandbox sandbox, bool memory, Activity? span, CancellationToken cancellationToken)
     {
         var paused = sandbox.Record;
         var snapshot = SnapshotOf(sandbox, "resumed");
-        using var reservation = capacity.Reserve($"Sandbox '{sandbox.Id}'", VmmBytes + MemoryOf(snapshot), OverlayBytes);
-        using var capture = await OpenAsync(snapshot, cancellationToken);
+        using var reservation = capacity.Reserve($"Sandbox '{sandbox.Id}'", VmmBytes + MemoryOf(snapshot) + (memory ? 0 : ColdBoot.BootedBytes), OverlayBytes);
+        using var capture = memory ? await OpenAsync(snapshot, cancellationToken) : await coldBoot.RunAsync(snapshot, cancellationToken);
         Machine? machine = null;
         Agent.AgentClient? agent = null;
         try

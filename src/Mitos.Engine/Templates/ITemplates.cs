@@ -12,6 +12,9 @@ public interface ITemplates
     /// <exception cref="Errors.SandboxException">NotFound, with the nearest name.</exception>
     TemplateInfo Get(string name);
 
+    /// <summary>The labels of a template; null: there is none of this name.</summary>
+    IReadOnlyDictionary<string, string>? TryGetMetadata(string name);
+
     /// <summary>Replaces the labels of a template.</summary>
     /// <exception cref="Errors.SandboxException">NotFound; InvalidArgument: too many, or too long.</exception>
     TemplateInfo SetMetadata(string name, IReadOnlyDictionary<string, string> metadata);
@@ -36,6 +39,8 @@ public sealed record BuildTemplateSpec
     public string? ReadyCommand { get; init; }
     public int? CpuCount { get; init; }
     public int? MemoryMiB { get; init; }
+    /// <summary>Labels that mean nothing to the engine, of one that is built for the first time: later builds leave them as they are.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
     /// <summary>Builds even when the same content was built before.</summary>
     public bool NoCache { get; init; }
 }

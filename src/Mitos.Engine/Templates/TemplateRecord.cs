@@ -1,3 +1,6 @@
+using System.Text.Json.Serialization;
+using Mitos.Engine.Templates.Recipes;
+
 namespace Mitos.Engine.Templates;
 
 /// <summary>What is written of a template.</summary>
@@ -12,4 +15,10 @@ public sealed record TemplateRecord
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
     /// <summary>Labels that mean nothing to the engine. They stay when the template is built anew. Null: none.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+    /// <summary>What was started in it and in those that it stands on, the first first. Null: it was made before this was written down.</summary>
+    public IReadOnlyList<StartupRecord>? Startups { get; init; }
+
+    /// <summary>What runs in it.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<StartupRecord> AllStartups => Startups ?? (From is null ? BuiltInTemplates.TryGet(Name)?.Startups : null) ?? [];
 }

@@ -52,6 +52,9 @@ internal sealed class TemplateService(
 
     public TemplateInfo Get(string name) => Describe(registry.Get(name));
 
+    public IReadOnlyDictionary<string, string>? TryGetMetadata(string name) =>
+        registry.TryGet(name) is { } record ? record.Metadata ?? new Dictionary<string, string>() : null;
+
     public TemplateInfo SetMetadata(string name, IReadOnlyDictionary<string, string> metadata)
     {
         SandboxRules.CheckMetadata(metadata);
@@ -160,7 +163,7 @@ internal sealed class TemplateService(
         await WarmUp.RunAsync(booted.Agent, recipe.WarmUp, cancellationToken);
         Report("freeze", count, "freezing it into generation 0");
         var generation = await freezer.FreezeBootedAsync(booted);
-        return Put(name, generation, null, key, new Dictionary<string, string>());
+        return Put(name, generation, null, key, new Dictionary<string, string>(), new Dictionary<string, string>(), recipe.Startups);
 
         void Report(string step, int index, string message) => progress.Report(new BuildProgress(step, index, count, message, false));
         void Output(string step, int index, string line) => progress.Report(new BuildProgress(step, index, count, line, true));
@@ -191,7 +194,8 @@ internal sealed class TemplateService(
         await MachineAgent.HandshakeAsync(agent, MachineAgent.Identity($"build-{spec.Name}", null, "", 0, "", environment));
         await new TemplateSteps(agent, spec, progress).RunAsync(cancellationToken);
         var frozen = await freezer.FreezeChildAsync(machine, agent);
-        return Put(spec.Name, frozen, parent.Name, key, environment);
+        return Put(spec.Name, frozen, parent.Name, key, environment, spec.Metadata,
+            spec.StartCommand is { } start ? [.. parent.AllStartups, new StartupRecord(start, "", spec.ReadyCommand)] : parent.AllStartups);
     }
 
     // A parent in another shape: only base can be booted in any.
@@ -206,7 +210,7 @@ internal sealed class TemplateService(
         return generations.Open(parent.Generation, host.Driver.Facts.Fingerprint);
     }
 
-    private TemplateRecord Put(string name, GenerationRecord generation, string? from, string key, IReadOnlyDictionary<string, string> environment)
+    private TemplateRecord Put(string name, GenerationRecord generation, string? from, string key, IReadOnlyDictionary<string, string> environment, IReadOnlyDictionary<string, string> metadata, IReadOnlyList<StartupRecord> startups)
     {
         var record = new TemplateRecord
         {
@@ -216,6 +220,8 @@ internal sealed class TemplateService(
             ContentKey = key,
             CreatedAt = DateTimeOffset.UtcNow,
             Environment = environment,
+            Metadata = metadata,
+            Startups = startups,
         };
         registry.Put(record);
         host.Layers.Release(generation.Layers.Select(LayerId.Parse)); // the freezer's use; the registry has its own now
@@ -259,6 +265,7 @@ internal sealed class TemplateService(
     {
         SandboxRules.CheckName(spec.Name, "template");
         SandboxRules.CheckEnvironment(spec.Environment);
+        SandboxRules.CheckMetadata(spec.Metadata);
         SandboxRules.CheckShape(spec.CpuCount, spec.MemoryMiB);
         foreach (var step in spec.Steps)
         {

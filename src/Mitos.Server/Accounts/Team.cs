@@ -6,6 +6,9 @@ internal sealed record Team
     /// <summary>Of the team that is always there, and that the local user acts for.</summary>
     public const string DefaultId = "00000000-0000-4000-8000-000000000001";
 
+    /// <summary>In what the names of a team's sandboxes are unique. Sandboxes from before there were teams have the default team's.</summary>
+    public static string NameScope(string teamId) => teamId == DefaultId ? "" : teamId;
+
     /// <summary>A UUID.</summary>
     public required string Id { get; init; }
 

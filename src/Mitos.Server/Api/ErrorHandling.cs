@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Http.Timeouts;
 using Mitos.Contracts;
 using Mitos.Server.Accounts;
@@ -21,8 +20,8 @@ internal static class ErrorHandling
             var (status, body) = Errors.Describe(e);
             if (status == 500)
                 app.Logger.LogError(e, "{Method} {Path} failed", context.Request.Method, context.Request.Path);
-            if (e is TeamLimitException { RetryAfter: { } wait } && !context.Response.HasStarted)
-                context.Response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+            if (e is TeamLimitException limit && !context.Response.HasStarted)
+                limit.Tell(context.Response);
             if (context.Response.HasStarted)
                 context.Abort(); // the client must not take what it got for the whole
             else

@@ -25,6 +25,7 @@ internal static class Errors
         E2BException e2b => (e2b.Status, new ErrorBody(ErrorCodes.InvalidArgument, e2b.Message, "")),
         TeamLimitException limit => (429, new ErrorBody(ErrorCodes.Exhausted, limit.Message, limit.Remedy)),
         TooManyCallsException many => (429, new ErrorBody(ErrorCodes.Exhausted, many.Message, "End some of them, and send it again.")),
+        NotOwnerException other => (403, new ErrorBody(ErrorCodes.PermissionDenied, other.Message, other.Remedy)),
         SandboxException refusal => (Status(refusal.Code), new ErrorBody(Wire(refusal.Code), refusal.Message, refusal.Remedy)),
         AgentException agent => Describe(agent),
         BadHttpRequestException { InnerException: JsonException json } => NotJson(json),

@@ -16,7 +16,7 @@ internal static class PauseRoutes
         one.MapPost("/pause", PauseAsync).WithName("pauseSandbox").WithSummary("Pauses a sandbox to disk")
             .WithDescription("Its machine ends and costs no memory any more; it survives restarts of the daemon and of the host. One that is paused stays so. The pause runs to its end also when the client goes away.");
         one.MapPost("/resume", ResumeAsync).WithName("resumeSandbox").WithSummary("Lets a paused sandbox go on where it was")
-            .WithDescription("One that was paused without its memory boots. One that runs is left alone, but for its end.");
+            .WithDescription("One that was paused without its memory boots, and so does one that is to have none. One that runs is left alone, but for its end.");
         one.MapPost("/timeout", SetTimeoutAsync).WithName("setTimeout").WithSummary("Sets when a sandbox's time is over, later or sooner");
         one.MapDelete("/timeout", ClearTimeoutAsync).WithName("clearTimeout").WithSummary("Lets a sandbox live until it is removed");
     }
@@ -35,7 +35,7 @@ internal static class PauseRoutes
     }
 
     private static async Task<SandboxBody> ResumeAsync(string id, [FromBody] ResumeRequest? body, ISandboxes sandboxes, LeasedSandboxes leased, SandboxBodies bodies, CancellationToken cancellationToken) =>
-        bodies.Describe(await leased.ResumeAsync(sandboxes.Find(id), LeaseTerms.Parse(body?.TimeoutSeconds, body?.OnTimeout), cancellationToken));
+        bodies.Describe(await leased.ResumeAsync(sandboxes.Find(id), LeaseTerms.Parse(body?.TimeoutSeconds, body?.OnTimeout), body?.Memory ?? true, cancellationToken));
 
     private static async Task<SandboxBody> SetTimeoutAsync(string id, [FromBody] TimeoutRequest request, ISandboxes sandboxes, LeasedSandboxes leased, SandboxBodies bodies)
     {

@@ -59,6 +59,7 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
         }
         catch (Exception e) when (e is TeamLimitException or SandboxException)
         {
+            (e as TeamLimitException)?.Tell(context.Response);
             await GatewayErrors.NotResumedAsync(context, address.Id, Api.Errors.Describe(e));
             return;
         }

@@ -13,6 +13,7 @@ namespace Mitos.Server.Lifecycles;
 /// </summary>
 internal sealed class LeaseStore : IDisposable
 {
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
     private readonly Database _database;
     private readonly TeamStore _teams;
     private readonly CreationRate _rate;
@@ -176,8 +177,15 @@ internal sealed class LeaseStore : IDisposable
         if (taken + count > team.ConcurrentSandboxes)
         {
             throw new TeamLimitException($"Team '{team.Name}' has reached the maximum number of concurrent sandboxes ({team.ConcurrentSandboxes}): {taken} run, and {count} more are asked for.",
-                "Remove or pause sandboxes, or have the team's limit raised.");
+                "Remove or pause sandboxes, or have the team's limit raised.", UntilOneEnds(team));
         }
+    }
+
+    // The next end that is known; one may be removed before that.
+    private TimeSpan UntilOneEnds(Team team)
+    {
+        var ends = _leases.Values.Where(lease => lease.TakesPlace && lease.TeamId == team.Id).Select(lease => lease.EndAtMs).DefaultIfEmpty(Lease.Never).Min();
+        return TimeSpan.FromMilliseconds(Math.Clamp(ends - _time.GetUtcNow().ToUnixTimeMilliseconds(), 1000, (long)LongestWait.TotalMilliseconds));
     }
 
     // One that the engine has and nobody wrote down, made before there were leases: its source's team owns it.

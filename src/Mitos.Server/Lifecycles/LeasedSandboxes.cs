@@ -33,7 +33,7 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
         : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None);
 
     /// <summary>Gives a paused sandbox a machine again. An end that has passed is dropped, where no other is asked for.</summary>
-    public async Task<SandboxInfo> ResumeAsync(SandboxInfo sandbox, LeaseTerms terms, CancellationToken cancellationToken)
+    public async Task<SandboxInfo> ResumeAsync(SandboxInfo sandbox, LeaseTerms terms, bool memory, CancellationToken cancellationToken)
     {
         // First the end: one that is resumed must not be over at once.
         if (terms.Life is not null)
@@ -42,7 +42,7 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
             terms.Alone();
         else
             await leases.ChangeAsync(sandbox.Id.ToString(), lease => lease with { EndAtMs = lease.EndAtMs <= Now() ? Lease.Never : lease.EndAtMs, AutoPause = terms.Pause ?? lease.AutoPause });
-        return await snapshots.ResumeAsync(sandbox.Id, cancellationToken);
+        return await snapshots.ResumeAsync(sandbox.Id, memory, cancellationToken);
     }
 
     /// <summary>Sets the end anew, later or sooner. The terms have one.</summary>

@@ -10,7 +10,7 @@ namespace Mitos.Server.Lifecycles;
 /// The engine's sandboxes as the present caller has them: another team's are not there. Every way to make, change or remove one goes through here,
 /// and leaves a lease and events.
 /// </summary>
-internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, SnapshotOwners owners, LeaseKeeper keeper, TimeProvider time) : ISandboxes
+internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, SnapshotOwners owners, LeaseKeeper keeper, OwnedTemplates templates, TimeProvider time) : ISandboxes
 {
     private readonly ISandboxes _inner = engine.Sandboxes;
 
@@ -23,7 +23,9 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
         {
             if (spec.Snapshot is { } snapshot && (engine.Snapshots.TryFind(snapshot) is not { } found || !Caller.Sees(owners.TeamOf(found))))
                 throw NoSnapshot(snapshot);
-            var info = await _inner.CreateAsync(spec with { Id = id }, cancellationToken);
+            if (spec.Snapshot is null)
+                templates.Check(spec.Template);
+            var info = await _inner.CreateAsync(spec with { Id = id, Scope = Team.NameScope(Caller.Team) }, cancellationToken);
             Caller.Current?.Made.Add(id.ToString());
             return info;
         }
@@ -64,9 +66,12 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
 
     public SandboxInfo Find(string idOrName)
     {
-        if (Caller.SeesAll)
-            return _inner.Find(idOrName);
-        return SandboxId.TryParse(idOrName, out var id) && TryGet(id) is { } info ? info : SandboxNames.Find(idOrName, List(), known => known.Id.ToString(), known => known.Name);
+        if (SandboxId.TryParse(idOrName, out var id) && TryGet(id) is { } info)
+            return info;
+        var seen = List();
+        // Names are unique in a team; who sees all teams means his own one's first.
+        return seen.FirstOrDefault(known => known.Name == idOrName && leases.TeamOf(known.Id.ToString()) == Caller.Team)
+            ?? SandboxNames.Find(idOrName, seen, known => known.Id.ToString(), known => known.Name);
     }
 
     public SandboxInfo? TryGet(SandboxId id) => Caller.Sees(leases.TeamOf(id.ToString())) ? _inner.TryGet(id) : null;

@@ -24,13 +24,13 @@ internal sealed class OwnedSnapshots(IHostEngine engine, LeaseStore leases, Snap
         }
     }
 
-    public async Task<SandboxInfo> ResumeAsync(SandboxId id, CancellationToken cancellationToken)
+    public async Task<SandboxInfo> ResumeAsync(SandboxId id, bool memory, CancellationToken cancellationToken)
     {
         Check(id);
         using var place = leases.Find(id.ToString()) is { } lease ? await leases.TakePlaceAsync(lease) : null;
         try
         {
-            return await _inner.ResumeAsync(id, cancellationToken);
+            return await _inner.ResumeAsync(id, memory, cancellationToken);
         }
         finally
         {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { sharedInterpreterTest as shared } from '../lib/interpreter.mjs'
+import { interpreterTest, sharedInterpreterTest as shared } from '../lib/interpreter.mjs'
 import { until } from '../lib/wait.mjs'
 
 shared('list contexts', async (sandbox) => {
@@ -62,6 +62,15 @@ shared('a kernel that is killed is replaced, and the run says so', async (sandbo
   const { error } = await sandbox.runCode('import os, signal; os.kill(os.getpid(), signal.SIGKILL)')
   assert.equal(error.name, 'KernelDied')
   assert.equal((await sandbox.runCode('1 + 1')).text, '2')
+})
+
+interpreterTest('code runs again after a filesystem-only pause', async (sandbox) => {
+  await sandbox.runCode('gone = 1; open("kept.txt", "w").write("kept")')
+  await sandbox.pause({ keepMemory: false })
+  await sandbox.connect()
+  const run = (code) => until('code that runs again', () => sandbox.runCode(code).catch(() => null), 180_000)
+  assert.equal((await run('open("kept.txt").read()')).text, "'kept'")
+  assert.equal((await run('gone')).error.name, 'NameError')
 })
 
 shared('restart after code-interpreter kill', async (sandbox) => {

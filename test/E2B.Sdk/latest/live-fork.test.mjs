@@ -1,7 +1,7 @@
 // What our forks do beyond E2B's: section 12 of their contract, the part that is behaviour.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ask, api, askAgent } from '../lib/http.mjs'
+import { ask, api, askAgent, askLocally } from '../lib/http.mjs'
 import { create, keep, remove, sandboxTest } from '../lib/sandboxes.mjs'
 import { Sandbox } from '../lib/sdk.mjs'
 import { until } from '../lib/wait.mjs'
@@ -19,10 +19,44 @@ async function forks(source, count) {
   return made
 }
 
-sandboxTest('O-2: many children of one instant all answer', async (source) => {
-  const made = await forks(source, 8)
-  const answers = await Promise.all(made.map((fork) => print(fork, 'echo $E2B_SANDBOX_ID')))
+sandboxTest('O-1: what runs in the source stands still for a moment only, fork after fork', async (source, context) => {
+  // Counts, and measures the longest time between two counts.
+  await source.files.write('count.py', `import time
+n, last, gap = 0, time.monotonic(), 0
+while True:
+    n += 1
+    now = time.monotonic()
+    gap, last = max(gap, now - last), now
+    if n % 2000 == 0:
+        with open('/dev/shm/count.new', 'w') as f: f.write(f'{n} {gap * 1000:.1f}')
+        __import__('os').replace('/dev/shm/count.new', '/dev/shm/count')
+`)
+  const { pid } = await source.commands.run('python3 count.py', { background: true, timeoutMs: 0 })
+  const counted = async (sandbox) => Number((await until('a count', () => print(sandbox, 'cat /dev/shm/count 2>/dev/null || true'))).split(' ')[0])
+  for (let step = 0; step < 5; step++) {
+    const before = await counted(source)
+    const [fork] = await forks(source, 1)
+    await until('the source counts on', async () => (await counted(source)) > before)
+    await until('its child counts on from there', async () => (await counted(fork)) > before)
+    await remove(fork)
+  }
+  assert.ok((await source.commands.list()).some((info) => info.pid === pid))
+  context.diagnostic(`the longest time between two counts was ${(await print(source, 'cat /dev/shm/count')).split(' ')[1]} ms`)
+})
+
+sandboxTest('O-2, O-4: a hundred children of one instant all answer, and share their memory', async (source) => {
+  const workingSet = 128 << 20
+  await source.commands.run(`python3 -c "import os; open('/dev/shm/set', 'wb').write(os.urandom(1 << 20) * ${workingSet >> 20})"`)
+  const made = await forks(source, 100)
+  const answers = []
+  for (let from = 0; from < made.length; from += 10) // a hundred shells that begin at once take long where guests are emulated
+    answers.push(...(await Promise.all(made.slice(from, from + 10).map((fork) => print(fork, 'echo $E2B_SANDBOX_ID')))))
   assert.deepEqual(answers, made.map((fork) => fork.sandboxId))
+  const ids = new Set(answers)
+  const { json } = await askLocally('GET', '/v1/sandboxes?memory=true')
+  const own = json.filter((sandbox) => ids.has(sandbox.id)).map(({ memory }) => memory.privateBytes + memory.vmmBytes)
+  assert.equal(own.length, 100)
+  assert.ok(own.reduce((sum, bytes) => sum + bytes) < 100 * workingSet / 2, `${own} bytes`)
   await Promise.all(made.map(remove))
 })
 
@@ -129,6 +163,21 @@ print(base.execute('pragma integrity_check').fetchone()[0], count == last + 1, [
     assert.equal(check, 'ok True True True')
   }
   await writer.disconnect().catch(() => {})
+})
+
+sandboxTest('O-10: a child that fails is an error in its place, and harms neither its source nor its siblings', async (source) => {
+  await source.commands.run('mkdir -p /etc/mitos/fork.d; printf \'#!/bin/sh\\n[ "$MITOS_FORK_INDEX" != 1 ]\\n\' > /etc/mitos/fork.d/some; chmod 755 /etc/mitos/fork.d/some', { user: 'root' })
+  const stream = await source.commands.run('while read line; do echo "heard $line"; done', { background: true, stdin: true, timeoutMs: 0 })
+  const [first, failed, third] = await source.fork({ count: 3, timeoutMs: 600_000 })
+  assert.ok(failed instanceof Error, 'the child whose hook fails')
+  for (const fork of [first, third]) assert.equal(await print(keep(fork), 'echo on'), 'on')
+  await assert.rejects(source.fork({ count: 101 }), /Count cannot be greater than 100/)
+  await stream.sendStdin('after\n')
+  await until('the line after, on the same stream', () => stream.stdout === 'heard after\n')
+  await stream.kill()
+  const listed = await Sandbox.list().nextItems()
+  assert.deepEqual([source, first, third].map(({ sandboxId }) => listed.filter((info) => info.sandboxId === sandboxId).length), [1, 1, 1])
+  await Promise.all([first, third].map(remove))
 })
 
 sandboxTest('O-11: killing the source leaves its children running, and the other way round', async (source) => {

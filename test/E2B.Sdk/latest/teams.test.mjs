@@ -27,12 +27,27 @@ sandboxTest('TestSandboxFork_CrossTeamAccess', async (sandbox) => {
 test('a team runs as many sandboxes as it may at once', async () => {
   const apiKey = await newTeam({ concurrentSandboxes: 1 })
   const first = await Sandbox.create('base', { apiKey })
-  const { status, json } = await api('POST', '/v2/sandboxes', { templateID: 'base' }, { 'X-API-KEY': apiKey })
+  const { status, json, headers } = await api('POST', '/v2/sandboxes', { templateID: 'base' }, { 'X-API-KEY': apiKey })
   assert.deepEqual([status, json.code], [429, 429])
+  assert.match(headers.get('retry-after'), /^[1-9]\d*$/)
   await assert.rejects(Sandbox.create('base', { apiKey, requestTimeoutMs: 5_000, retries: 0 }), sdk.RateLimitError)
   await first.kill()
   const second = await Sandbox.create('base', { apiKey })
   await second.kill()
+})
+
+test('a private template is not there for another team', async () => {
+  const apiKey = await newTeam()
+  assert.equal(await sdk.Template.exists('base', { apiKey }), true)
+  assert.equal((await api('DELETE', '/templates/base', undefined, { 'X-API-KEY': apiKey })).status, 403)
+  await api('PATCH', '/v2/templates/base', { public: false })
+  try {
+    assert.equal(await sdk.Template.exists('base', { apiKey }), false)
+    await assert.rejects(Sandbox.create('base', { apiKey }), /not found/)
+    assert.equal(await sdk.Template.exists('base'), true)
+  } finally {
+    await api('PATCH', '/v2/templates/base', { public: true })
+  }
 })
 
 test('a key that is revoked is refused at once', async () => {

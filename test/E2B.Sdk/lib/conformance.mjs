@@ -66,6 +66,7 @@ const server = http.createServer((request, answer) => {
   request.pipe(forward)
 })
 server.keepAliveTimeout = 60_000
+server.on('connection', (socket) => socket.unref()) // who asks waits for the answer: one that nobody uses keeps no file from ending
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 server.unref()
 process.env.E2B_API_URL = `http://127.0.0.1:${server.address().port}`

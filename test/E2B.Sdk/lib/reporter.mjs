@@ -22,7 +22,7 @@ export default async function* report(events) {
     }
     if (!isFile && data.skip === undefined) {
       ;(files[file] ??= []).push(one)
-      if (E2B_SDK_RESULTS) keep(files) // at once: with --test-force-exit nothing comes behind the last event
+      if (E2B_SDK_RESULTS) keep(files)
     }
     if (data.skip === undefined) yield JSON.stringify(one) + '\n'
   }

@@ -22,23 +22,23 @@ public sealed class StreamFloodTests(Daemon daemon) : IClassFixture<Daemon>
         var key = await TeamKeys.MakeAsync(daemon, "red");
         using var red = MitosClient.Remote(daemon.Address, key);
         var source = await red.CreateAsync(new CreateSandboxRequest());
+        int pid;
         using (var sleeping = await red.OpenExecAsync(source.Id, new ExecRequest { Argv = ["sleep", "100000"], Detach = true }))
-        {
-            var all = new List<SandboxBody> { source };
-            all.AddRange((await red.ForkAsync(source.Id, new ForkRequest { Count = Sandboxes - 1 })).Children.Select(child => child.Sandbox!));
-            var other = await daemon.CreateAsync();
-            using var silent = await OpenSilentAsync(source.Id, key);
+            pid = sleeping.Pid;
+        var all = new List<SandboxBody> { source };
+        all.AddRange((await red.ForkAsync(source.Id, new ForkRequest { Count = Sandboxes - 1 })).Children.Select(child => child.Sandbox!));
+        var other = await daemon.CreateAsync();
+        using var silent = await OpenSilentAsync(other);
 
-            await FloodAsync(all, sleeping.Pid, red, other); // what the first makes may stay: pools, compiled code
-            var (descriptors, memory) = (Procfs.Descriptors(daemon.Pid), Procfs.Memory(daemon.Pid));
-            await FloodAsync(all, sleeping.Pid, red, other);
-            await UntilAsync(() => Procfs.Descriptors(daemon.Pid) <= descriptors + 8, () => $"{descriptors} descriptors became {Procfs.Descriptors(daemon.Pid)}"); // connections of idle clients come and go
-            Assert.True(Procfs.Memory(daemon.Pid) - memory < Bound, $"{memory >> 20} MiB became {Procfs.Memory(daemon.Pid) >> 20}");
+        await FloodAsync(all, pid, red, other); // what the first makes may stay: pools, compiled code
+        var (descriptors, memory) = (Procfs.Descriptors(daemon.Pid), Procfs.Memory(daemon.Pid));
+        await FloodAsync(all, pid, red, other);
+        await UntilAsync(() => Procfs.Descriptors(daemon.Pid) <= descriptors + 8, () => $"{descriptors} descriptors became {Procfs.Descriptors(daemon.Pid)}"); // connections of idle clients come and go
+        Assert.True(Procfs.Memory(daemon.Pid) - memory < Bound, $"{memory >> 20} MiB became {Procfs.Memory(daemon.Pid) >> 20}");
 
-            var buffer = new byte[4096];
-            var said = await silent.ReceiveAsync(buffer, new CancellationTokenSource(Limit).Token); // one who asks for nothing is told so as well
-            Assert.Contains("deadline_exceeded", Encoding.UTF8.GetString(buffer, 0, said.Count), StringComparison.Ordinal);
-        }
+        var buffer = new byte[4096];
+        var said = await silent.ReceiveAsync(buffer, new CancellationTokenSource(Limit).Token); // one who asks for nothing is told so as well
+        Assert.Contains("deadline_exceeded", Encoding.UTF8.GetString(buffer, 0, said.Count), StringComparison.Ordinal);
         (await daemon.MitosAsync("rm", "--all")).Ok();
     }
 
@@ -48,10 +48,10 @@ public sealed class StreamFloodTests(Daemon daemon) : IClassFixture<Daemon>
             Assert.True(DateTime.UtcNow < until, what());
     }
 
-    private async Task<ClientWebSocket> OpenSilentAsync(string id, string key)
+    private async Task<ClientWebSocket> OpenSilentAsync(string id)
     {
         var socket = new ClientWebSocket();
-        socket.Options.SetRequestHeader("X-API-Key", key);
+        socket.Options.SetRequestHeader("X-API-Key", (await File.ReadAllTextAsync(Path.Combine(daemon.StateDirectory, "api-key"))).Trim());
         await socket.ConnectAsync(new UriBuilder(daemon.Address) { Scheme = "ws", Path = $"v1/sandboxes/{id}/exec/stream" }.Uri, TestContext.Current.CancellationToken);
         return socket;
     }

@@ -9,7 +9,6 @@ public class SdkDaemon : Daemon
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(11); // node's own for a file is 10
     private string _node = "";
-    private string[] _ending = [];
 
     public SdkDaemon()
     {
@@ -26,8 +25,6 @@ public class SdkDaemon : Daemon
     public override async ValueTask InitializeAsync()
     {
         _node = (await Runner.RunAsync(Path.Combine(Tests, "prepare"), [])).Ok().Lines[^1];
-        // The packages keep connections open for a minute: a node that can (20.14) does not wait for their end.
-        _ending = (await Runner.RunAsync(_node, ["--help"])).Ok().Lines.Any(line => line.Contains("--test-force-exit", StringComparison.Ordinal)) ? ["--test-force-exit"] : [];
         await base.InitializeAsync();
     }
 
@@ -48,7 +45,7 @@ public class SdkDaemon : Daemon
 
     private async Task RunAsync(string file, string package, Dictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo(_node, ["--test", .. _ending, $"--test-reporter={Path.Combine(Tests, "lib/reporter.mjs")}", "--test-timeout=600000", file])
+        var start = new ProcessStartInfo(_node, ["--test", $"--test-reporter={Path.Combine(Tests, "lib/reporter.mjs")}", "--test-timeout=600000", file])
         {
             WorkingDirectory = Tests,
             RedirectStandardOutput = true,

@@ -125,7 +125,7 @@ internal sealed class Controller(string id, Planner planner)
         if ((bool)fields["is_root_device"]! && _configured.Any(other => other.Key.StartsWith("/drives/", StringComparison.Ordinal) && other.Key != $"/drives/{fields["drive_id"]}" && (bool)other.Value["is_root_device"]!))
             throw new Fault("Drive config error: A root block device already exists!");
         var path = (string?)fields["path_on_host"] ?? throw new Fault("Drive config error: Unable to create the block device: Backing file path is missing; the fake knows no vhost-user drives.");
-        SetDrive(new DriveState((string)fields["drive_id"]!, path, (bool?)fields["is_read_only"] ?? false), "Drive config error: Unable to create the block device: ");
+        SetDrive(new DriveState((string)fields["drive_id"]!, path, (bool?)fields["is_read_only"] ?? false, Limiter(fields)), "Drive config error: Unable to create the block device: ");
     }
 
     private void PatchDrive(JsonObject fields)
@@ -134,7 +134,11 @@ internal sealed class Controller(string id, Planner planner)
             ?? throw new Fault($"Drive config error: Unable to patch the block device: there is no drive '{fields["drive_id"]}'.");
         if ((string?)fields["path_on_host"] is { } path)
             SetDrive(drive with { Path = path }, "Drive config error: Unable to patch the block device: ");
+        if (Limiter(fields) is { Length: > 0 } limiter)
+            _machine.Disks.SetLimiter(drive.Id, limiter);
     }
+
+    private static string Limiter(JsonObject fields) => fields["rate_limiter"] is { } limiter ? Json.Text(limiter) : "";
 
     private void SetDrive(DriveState drive, string refusal)
     {
@@ -205,7 +209,9 @@ internal sealed class Controller(string id, Planner planner)
     private JsonObject FullConfig()
     {
         JsonArray All(string prefix) => [.. _configured.Where(part => part.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(part => part.Value.DeepClone())];
-        var full = new JsonObject { ["drives"] = All("/drives/"), ["network-interfaces"] = All("/network-interfaces/"), ["machine-config"] = MachineConfig() };
+        JsonArray drives = _machine is null ? All("/drives/") :
+            [.. _machine.Disks.States.Select(state => new JsonObject { ["drive_id"] = state.Id, ["path_on_host"] = state.Path, ["rate_limiter"] = state.RateLimiter.Length > 0 ? JsonNode.Parse(state.RateLimiter) : null })];
+        var full = new JsonObject { ["drives"] = drives, ["network-interfaces"] = All("/network-interfaces/"), ["machine-config"] = MachineConfig() };
         foreach (var part in (string[])["boot-source", "vsock", "balloon", "entropy", "logger", "metrics"])
             full[part] = _configured.TryGetValue("/" + part, out var set) ? set.DeepClone() : null;
         return full;

@@ -67,7 +67,11 @@ internal sealed record DeviceState
     public bool IsHalted { get; init; }
 }
 
-internal sealed record DriveState(string Id, string Path, bool IsReadOnly);
+/// <param name="Id">Of the drive.</param>
+/// <param name="Path">On the host.</param>
+/// <param name="IsReadOnly">For the guest.</param>
+/// <param name="RateLimiter">JSON; empty: none. A snapshot has it.</param>
+internal sealed record DriveState(string Id, string Path, bool IsReadOnly, string RateLimiter = "");
 
 internal sealed record VsockState(int ContextId, string Path);
 

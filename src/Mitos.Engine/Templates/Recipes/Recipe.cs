@@ -28,6 +28,9 @@ internal sealed record Recipe
     /// <summary>Must succeed before the machine is frozen; null: nothing is waited for.</summary>
     public string? ReadyCommand { get; init; }
 
+    /// <summary>The command that is left running, as it is written down.</summary>
+    public IReadOnlyList<StartupRecord> Startups => StartCommand is { } start ? [new(start, "root", ReadyCommand)] : [];
+
     /// <summary>Run before the freeze, besides what all templates run.</summary>
     public IReadOnlyList<string> WarmUp { get; init; } = [];
 

@@ -117,6 +117,8 @@ internal sealed class FirecrackerMachine : IVmm
             if (Memory.Count == 0)
                 throw new VmmException($"Firecracker {Id} says that it loaded a state, but maps nothing of its generation.");
             writeMemory(Memory);
+            if (_spec.DiskLimit is { } limit)
+                _api.Call(FirecrackerRequests.LimitDisk(limit), deadline);
             _saved = true; // by the machine that it was
         }
         catch

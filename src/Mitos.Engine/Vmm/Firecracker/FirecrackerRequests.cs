@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Mitos.Engine.Disks;
 
 namespace Mitos.Engine.Vmm.Firecracker;
 
@@ -52,15 +53,24 @@ internal static class FirecrackerRequests
     }
 
     // Sync: io_uring costs each restore a tenth of a second. Unsafe: the machine does not outlive the host, so its flushes gain nothing.
-    public static byte[] Disk() => Make("PUT", "/drives/disk0", new JsonObject
+    public static byte[] Disk(DiskLimit limit = default)
     {
-        ["drive_id"] = "disk0",
-        ["path_on_host"] = PathOf(DiskDescriptor),
-        ["is_root_device"] = false,
-        ["is_read_only"] = false,
-        ["cache_type"] = "Unsafe",
-        ["io_engine"] = "Sync",
-    });
+        var body = new JsonObject
+        {
+            ["drive_id"] = "disk0",
+            ["path_on_host"] = PathOf(DiskDescriptor),
+            ["is_root_device"] = false,
+            ["is_read_only"] = false,
+            ["cache_type"] = "Unsafe",
+            ["io_engine"] = "Sync",
+        };
+        if (limit != default)
+            body["rate_limiter"] = RateLimiter(limit);
+        return Make("PUT", "/drives/disk0", body);
+    }
+
+    /// <summary>Limits the disk of a machine that is there already. A state has the limit that its machine had.</summary>
+    public static byte[] LimitDisk(DiskLimit limit) => Make("PATCH", "/drives/disk0", new JsonObject { ["drive_id"] = "disk0", ["rate_limiter"] = RateLimiter(limit) });
 
     public static byte[] Vsock() => Make("PUT", "/vsock", new JsonObject { ["guest_cid"] = 3, ["uds_path"] = AgentSocket });
 
@@ -74,6 +84,11 @@ internal static class FirecrackerRequests
         ["resume_vm"] = false,
         ["mem_backend"] = new JsonObject { ["backend_type"] = "File", ["backend_path"] = PathOf(IVmmDriver.MemoryDescriptor) },
     });
+
+    // One bucket is for reads and writes together; one of size 0 is none.
+    private static JsonObject RateLimiter(DiskLimit limit) => new() { ["bandwidth"] = Bucket(limit.BytesPerSecond), ["ops"] = Bucket(limit.OperationsPerSecond) };
+
+    private static JsonObject Bucket(long perSecond) => new() { ["size"] = perSecond, ["refill_time"] = 1000 };
 
     private static byte[] Save(string type, string memoryPath) => Make("PUT", "/snapshot/create", new JsonObject
     {

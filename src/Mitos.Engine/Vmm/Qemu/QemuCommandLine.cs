@@ -83,6 +83,18 @@ internal static class QemuCommandLine
         "-device", "virtio-net-device,netdev=net,guest_announce=off,mac=02:6d:69:74:6f:73",
     ];
 
+    /// <summary>The arguments of block_set_io_throttle. It belongs to the device, whatever its layers, and to no state.</summary>
+    public static JsonObject Throttle(DiskLimit limit) => new()
+    {
+        ["id"] = "disk0",
+        ["bps"] = 0,
+        ["bps_rd"] = limit.BytesPerSecond,
+        ["bps_wr"] = limit.BytesPerSecond,
+        ["iops"] = 0,
+        ["iops_rd"] = limit.OperationsPerSecond,
+        ["iops_wr"] = limit.OperationsPerSecond,
+    };
+
     /// <summary>The options of a layer's node, for -blockdev and blockdev-add.</summary>
     public static JsonObject Layer(LayerId layer, int set, bool writable, JsonNode? backing) => new()
     {

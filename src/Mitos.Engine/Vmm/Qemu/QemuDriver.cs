@@ -17,6 +17,9 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
 
     public VmmFacts Facts { get; } = facts;
 
+    // Its libraries, which it loads as it needs them, and its firmware.
+    public IReadOnlyList<string> Files => HostFiles.Programs;
+
     public IVmm Start(VmmSpec spec)
     {
         var open = new List<SafeHandle>();
@@ -52,6 +55,7 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 NoCoreDump = true,
                 // its user-mode stack is the host's programs'
                 Network = spec.UserModeNetwork ? null : NetworkNamespace.Empty,
+                Mounts = spec.UserModeNetwork ? null : spec.Mounts,
                 MaxOpenFiles = 1024,
             });
             // From here on only QEMU has the listening socket: if it ends now, the connection ends too.
@@ -79,7 +83,10 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
         var monitor = new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit));
         try
         {
-            return new QemuMachine(spec, process, monitor, layers);
+            var machine = new QemuMachine(spec, process, monitor, layers);
+            if (spec.DiskLimit is { } limit)
+                monitor.Run("block_set_io_throttle", QemuCommandLine.Throttle(limit), Deadline.In(StartLimit));
+            return machine;
         }
         catch
         {

@@ -8,7 +8,7 @@ using Mitos.Server.Lifecycles;
 namespace Mitos.Server.E2B.Control;
 
 /// <summary>What E2B's control plane does with sandboxes, on the engine's and with leases.</summary>
-internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeaseKeeper keeper, SnapshotOwners owners, TeamStore teams, E2BOptions options, TimeProvider time)
+internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, LeasedSandboxes leased, LeaseKeeper keeper, SnapshotOwners owners, TeamStore teams, E2BOptions options, TimeProvider time)
 {
     /// <summary>The sandbox and its lease. One that was made by our own API has a lease without an end; another team's is not there.</summary>
     /// <exception cref="E2BException">404.</exception>
@@ -71,14 +71,13 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             throw E2BException.Bad($"Count cannot be greater than {ForkSpec.MaxCount}");
         var timeout = Timeout(request.Timeout, defaultTimeout);
         var snapshot = SandboxId.TryParse(ShortId(id), out var sandbox) && sandboxes.TryGet(sandbox) is not null ? null : snapshots.TryFind(TemplateName(id));
-        var sourceLease = snapshot is null ? Get(id).Lease : Lease.For(snapshot.Source, snapshot.Id, Now()) with { TeamId = owners.TeamOf(snapshot) };
-        var concurrent = teams.Get(sourceLease.TeamId).ConcurrentSandboxes;
+        var source = snapshot is null ? Get(id).Info : null;
+        var concurrent = teams.Get(snapshot is null ? LeaseOf(source!).TeamId : owners.TeamOf(snapshot)).ConcurrentSandboxes;
         if (count >= concurrent)
             throw E2BException.Bad($"Count must be lower than the maximum number of concurrent sandboxes ({concurrent})");
-        var ids = Enumerable.Range(0, count).Select(_ => SandboxId.New()).ToList();
-        await leases.AddAsync(ids.Select(child => sourceLease.Child(child, Now(), Now() + (timeout * 1000L))).ToList());
-        var spec = new ForkSpec { Count = count, Ids = ids };
-        var result = await (snapshot is null ? sandboxes.ForkAsync(sandbox, spec, CancellationToken.None) : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None));
+        var spec = new ForkSpec { Count = count };
+        var terms = new LeaseTerms(TimeSpan.FromSeconds(timeout), Pause: null);
+        var result = await (snapshot is null ? leased.ForkAsync(source!, spec, terms) : leased.ForkAsync(snapshot, spec, terms));
         return result.Children.Select(Describe).ToList();
 
         ForkResultBody Describe(ForkChild child)
@@ -111,9 +110,9 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         await ChangeAsync(Get(id), lease => lease with { EndAtMs = Now() + (timeout * 1000L) });
     }
 
-    /// <summary>Moves the end further away, never nearer; resumes one that is paused.</summary>
+    /// <summary>Moves the end further away, never nearer; resumes one that is paused, without its memory if that is not wanted.</summary>
     /// <returns>The sandbox, and whether it was resumed.</returns>
-    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int seconds, CancellationToken cancellationToken)
+    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int seconds, bool memory, CancellationToken cancellationToken)
     {
         var timeout = Timeout(seconds, seconds);
         var (info, lease) = Get(id);
@@ -123,7 +122,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             ? old with { StartedAtMs = Now(), EndAtMs = Now() + (timeout * 1000L) }
             : old with { EndAtMs = Math.Max(old.EndAtMs, Now() + (timeout * 1000L)) });
         if (resumed)
-            info = await snapshots.ResumeAsync(info.Id, cancellationToken);
+            info = await snapshots.ResumeAsync(info.Id, memory, cancellationToken);
         return (Describe(info, lease), resumed);
     }
 
@@ -137,11 +136,11 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
     }
 
     /// <exception cref="E2BException">404; 409: it runs.</exception>
-    public async Task<SandboxBody> ResumeAsync(string id, int seconds, CancellationToken cancellationToken)
+    public async Task<SandboxBody> ResumeAsync(string id, int seconds, bool memory, CancellationToken cancellationToken)
     {
         var (info, lease) = Get(id);
         return info.State == SandboxState.Paused
-            ? (await ConnectAsync(id, seconds, cancellationToken)).Body
+            ? (await ConnectAsync(id, seconds, memory, cancellationToken)).Body
             : throw new E2BException(409, $"Sandbox '{lease.Id}' is already running");
     }
 

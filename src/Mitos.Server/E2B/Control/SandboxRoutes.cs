@@ -38,17 +38,18 @@ internal static class SandboxRoutes
             await control.ExtendAsync(id, duration <= MaxRefresh ? duration : throw E2BException.Bad($"duration must be 0 to {MaxRefresh} seconds"));
             return Results.NoContent();
         });
-        app.MapPost("/v2/sandboxes/{id}/connect", async (string id, SandboxControl control, HttpContext context) =>
-            Connected(await control.ConnectAsync(id, (await ReadAsync(context, E2BJson.Default.TimeoutRequest))?.Timeout ?? DefaultTimeout, context.RequestAborted)));
-        one.MapPost("/connect", async (string id, SandboxControl control, HttpContext context) =>
-            Connected(await control.ConnectAsync(id, (await ReadAsync(context, E2BJson.Default.TimeoutRequest))?.Timeout ?? throw E2BException.Bad("timeout is required"), context.RequestAborted)));
+        app.MapPost("/v2/sandboxes/{id}/connect", (string id, SandboxControl control, HttpContext context) => ConnectAsync(id, control, context, DefaultTimeout));
+        one.MapPost("/connect", (string id, SandboxControl control, HttpContext context) => ConnectAsync(id, control, context, null));
         one.MapPost("/pause", async (string id, SandboxControl control, HttpContext context) =>
         {
             await control.PauseAsync(id, (await ReadAsync(context, E2BJson.Default.PauseRequest))?.Memory ?? true);
             return Results.NoContent();
         });
-        one.MapPost("/resume", async (string id, SandboxControl control, HttpContext context) => Results.Json(
-            await control.ResumeAsync(id, (await ReadAsync(context, E2BJson.Default.TimeoutRequest))?.Timeout ?? DefaultTimeoutV1, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201));
+        one.MapPost("/resume", async (string id, SandboxControl control, HttpContext context) =>
+        {
+            var request = await ReadAsync(context, E2BJson.Default.TimeoutRequest);
+            return Results.Json(await control.ResumeAsync(id, request?.Timeout ?? DefaultTimeoutV1, request?.Memory ?? true, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201);
+        });
         one.MapPut("/network", async (string id, SandboxControl control, HttpContext context) =>
         {
             await control.SetNetworkAsync(id, await ReadAsync(context, E2BJson.Default.JsonElement));
@@ -82,7 +83,13 @@ internal static class SandboxRoutes
         return Results.Json(await control.CreateAsync(request, defaultTimeout, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201);
     }
 
-    private static IResult Connected((SandboxBody Body, bool Resumed) connected) => Results.Json(connected.Body, E2BJson.Default.SandboxBody, statusCode: connected.Resumed ? 201 : 200);
+    private static async Task<IResult> ConnectAsync(string id, SandboxControl control, HttpContext context, int? defaultTimeout)
+    {
+        var request = await ReadAsync(context, E2BJson.Default.TimeoutRequest);
+        var timeout = request?.Timeout ?? defaultTimeout ?? throw E2BException.Bad("timeout is required");
+        var (body, resumed) = await control.ConnectAsync(id, timeout, request?.Memory ?? true, context.RequestAborted);
+        return Results.Json(body, E2BJson.Default.SandboxBody, statusCode: resumed ? 201 : 200);
+    }
 
     private static IResult List(SandboxControl control, ISandboxes sandboxes, HttpContext context) =>
         Results.Json(SandboxList.Parse(context.Request.Query).Apply(context, control, sandboxes.List()), E2BJson.Default.ListSandboxDetail);

@@ -3,14 +3,13 @@ using System.Text;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
+using Mitos.Server.Lifecycles;
 
 namespace Mitos.Server.E2B.Control;
 
 /// <summary>/templates, /v2/templates: the engine's templates, by their names.</summary>
 internal static class TemplateRoutes
 {
-    private const string PublicLabel = "public";
-
     public static void Map(IEndpointRouteBuilder app)
     {
         app.MapGet("/templates", (ITemplates templates) => Results.Json(templates.List().Select(Describe).ToList(), E2BJson.Default.ListTemplateBody));
@@ -20,10 +19,10 @@ internal static class TemplateRoutes
         app.MapGet("/templates/aliases/{alias}", (string alias, ITemplates templates) =>
         {
             var template = Get(templates, alias);
-            return Results.Json(new TemplateAliasBody(template.Name, IsPublic(template)), E2BJson.Default.TemplateAliasBody);
+            return Results.Json(new TemplateAliasBody(template.Name, OwnedTemplates.IsPublic(template)), E2BJson.Default.TemplateAliasBody);
         });
-        app.MapPatch("/v2/templates/{id}", (string id, ITemplates templates, HttpContext context) => UpdateAsync(id, templates, context));
-        app.MapPatch("/templates/{id}", async (string id, ITemplates templates, HttpContext context) =>
+        app.MapPatch("/v2/templates/{id}", (string id, OwnedTemplates templates, HttpContext context) => UpdateAsync(id, templates, context));
+        app.MapPatch("/templates/{id}", async (string id, OwnedTemplates templates, HttpContext context) =>
         {
             await UpdateAsync(id, templates, context);
             return Results.Ok();
@@ -40,17 +39,14 @@ internal static class TemplateRoutes
         });
     }
 
-    // Kept with the template. Who may use it is a matter of accounts.
-    private static async Task<IResult> UpdateAsync(string id, ITemplates templates, HttpContext context)
+    private static async Task<IResult> UpdateAsync(string id, OwnedTemplates templates, HttpContext context)
     {
         var request = await SandboxRoutes.ReadAsync(context, E2BJson.Default.TemplateUpdateRequest);
         var template = Get(templates, id);
         if (request?.Public is { } wanted)
-            templates.SetMetadata(template.Name, new Dictionary<string, string>(template.Metadata) { [PublicLabel] = wanted ? "true" : "false" });
+            templates.SetVisibility(template.Name, wanted);
         return Results.Json(new TemplateUpdateBody([template.Name]), E2BJson.Default.TemplateUpdateBody);
     }
-
-    private static bool IsPublic(TemplateInfo template) => template.Metadata.GetValueOrDefault(PublicLabel) != "false";
 
     private static TemplateBody Describe(TemplateInfo template) => new()
     {
@@ -59,7 +55,7 @@ internal static class TemplateRoutes
         CpuCount = template.CpuCount,
         MemoryMB = template.MemoryMiB,
         DiskSizeMB = (int)(template.DiskBytes >> 20),
-        Public = IsPublic(template),
+        Public = OwnedTemplates.IsPublic(template),
         CreatedAt = template.CreatedAt,
         UpdatedAt = template.CreatedAt,
         EnvdVersion = E2BOptions.EnvdVersion,
@@ -73,7 +69,7 @@ internal static class TemplateRoutes
     private static TemplateWithBuildsBody DescribeBuilds(TemplateInfo template) => new()
     {
         TemplateID = template.Name,
-        Public = IsPublic(template),
+        Public = OwnedTemplates.IsPublic(template),
         Aliases = [template.Name],
         Names = [template.Name],
         CreatedAt = template.CreatedAt,
