@@ -20,6 +20,10 @@ public sealed class MachineHost : IDisposable
     // Beside guest memory, which counts twice at worst: a page that its generation has no data for becomes one of zeros there, which
     // all share and who touched it first is charged for, and then the machine's own.
     private const long VmmMemoryBytes = 256L << 20;
+
+    /// <summary>How long a machine that runs may take to answer a new engine. Long: one that does not is ended, and a host after a crash is busy.</summary>
+    internal static readonly TimeSpan AdoptLimit = TimeSpan.FromSeconds(30);
+
     private readonly EngineOptions _options;
     private readonly string _engineId;
     private readonly DiskRates _rates;
@@ -72,7 +76,7 @@ public sealed class MachineHost : IDisposable
         {
             spec.Cgroup.LimitDisks(_rates.ByCgroup); // the earlier one may have had others
             vmm = Driver.Adopt(spec, process);
-            active = vmm.ReadActiveLayer(Deadline.In(TimeSpan.FromSeconds(5)));
+            active = vmm.ReadActiveLayer(Deadline.In(AdoptLimit));
         }
         catch (Exception e)
         {

@@ -13,7 +13,7 @@ namespace Mitos.Engine.Vmm.Qemu;
 /// <summary>QEMU's <c>microvm</c> machine, stock, with TCG or KVM. Facts and traps: docs/vmm-qemu.md.</summary>
 public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
     public VmmFacts Facts { get; } = facts;
 
