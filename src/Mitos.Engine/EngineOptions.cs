@@ -36,6 +36,15 @@ public sealed record EngineOptions
     /// <summary>Host disk that sandboxes may not use up. Default 1 GiB.</summary>
     public long ReservedDiskBytes { get; init; } = 1L << 30;
 
+    /// <summary>Most MiB in a second that one machine reads from the host's disk, and as many that it writes. Default 0: any number.</summary>
+    public int DiskMiBPerSecond { get; init; }
+
+    /// <summary>Most reads in a second of one machine from the host's disk, and as many writes. Default 0: any number.</summary>
+    public int DiskOperationsPerSecond { get; init; }
+
+    /// <summary>Files and directories that VMMs see beside what their kind needs: with the rights that they have, for a Firecracker built with libraries elsewhere. Default none.</summary>
+    public IReadOnlyList<string> VmmFiles { get; init; } = [];
+
     /// <summary>Longest time that a source may stay paused for one fork before the fork is dropped. Default 5 s.</summary>
     public TimeSpan MaxPause { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -52,6 +61,9 @@ public sealed record EngineOptions
         Require(Encoding.UTF8.GetByteCount(RunDirectory) <= MaxRunBytes, $"The run directory '{RunDirectory}' is too long for the paths of sockets below it.", $"Use one of at most {MaxRunBytes} bytes.");
         Require(WarmShells is >= 0 and <= 64, $"{WarmShells} shells cannot be kept ready.", "Use 0 to 64.");
         Require(ReservedMemoryBytes >= 0 && ReservedDiskBytes >= 0, $"{ReservedMemoryBytes} bytes of memory and {ReservedDiskBytes} of disk cannot be reserved.", "Use 0 or more.");
+        Require(DiskMiBPerSecond is >= 0 and <= 1 << 20, $"A machine cannot have {DiskMiBPerSecond} MiB of the disk in a second.", "Use 1 to 1048576, or 0 for no limit.");
+        // below ten a guest takes minutes to boot
+        Require(DiskOperationsPerSecond is 0 or >= 10, $"A machine cannot live on {DiskOperationsPerSecond} disk operations in a second.", "Use 10 or more, or 0 for no limit.");
         Require(MaxPause > TimeSpan.Zero, $"A pause of at most {MaxPause} lets no machine be forked.", "Use more than 0.");
         // below are the users of the host
         Require(FirstUserId is >= 100_000 and <= int.MaxValue - Machines.MachineHost.UserIds, $"Machines cannot run as users from {FirstUserId} on.", $"Use 100000 to {int.MaxValue - Machines.MachineHost.UserIds}.");

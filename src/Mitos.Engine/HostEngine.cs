@@ -127,7 +127,7 @@ public sealed class HostEngine : IHostEngine
             sandbox.Removing = true; // from here on its end is the next engine's business
             sandbox.Machine?.Vmm.Detach();
         }
-        _host.RemoveCgroups(); // when no machine is left in it
+        _host.Dispose(); // when no machine is left in it
         await ReflinkVolume.TryCloseAsync(_options.StateDirectory);
         _runLock.Dispose();
         _lock.Dispose();

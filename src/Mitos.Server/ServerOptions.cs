@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Mitos.Engine;
 using Mitos.Server.Observability;
@@ -35,6 +36,9 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
           --firecracker P  Firecracker's binary                 MITOS_FIRECRACKER  /usr/local/bin/firecracker
           --log-format F   text or json (one object a line)     MITOS_LOG_FORMAT text
           --warm N         shells kept ready per template       MITOS_WARM       4
+          --disk-rate N    MiB/s that a sandbox may read from   MITOS_DISK_RATE  0: any
+                           the disk, and as many written
+          --disk-ops N     operations/s, likewise               MITOS_DISK_OPS   0: any
           --probe-host     print what this host can do, as JSON, and end
           --self-test      test whether the VMM forks safely here, a line of JSON for each check, and end
         """;
@@ -51,7 +55,7 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
         {
             if (args[i] is "--probe-host" or "--self-test")
                 values[args[i]] = "";
-            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--domain" or "--tls-listen" or "--tls-cert" or "--tls-key" or "--database" or "--vmm" or "--accel" or "--firecracker" or "--warm" or "--log-format" && i + 1 < args.Length)
+            else if (args[i] is "--state" or "--run" or "--cache" or "--guest-dir" or "--listen" or "--domain" or "--tls-listen" or "--tls-cert" or "--tls-key" or "--database" or "--vmm" or "--accel" or "--firecracker" or "--warm" or "--log-format" or "--disk-rate" or "--disk-ops" && i + 1 < args.Length)
                 values[args[i]] = args[++i];
             else
                 throw new ArgumentException($"mitosd does not know '{args[i]}', or its value is missing.");
@@ -67,6 +71,8 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
             Firecracker = Path.GetFullPath(Value("--firecracker", "MITOS_FIRECRACKER", defaults.Firecracker)),
             Accelerator = Value("--accel", "MITOS_ACCEL", defaults.Accelerator),
             WarmShells = int.TryParse(warm, out var shells) && shells is >= 0 and <= 64 ? shells : throw new ArgumentException($"--warm must be 0 to 64, not '{warm}'."),
+            DiskMiBPerSecond = Number("--disk-rate", "MITOS_DISK_RATE"),
+            DiskOperationsPerSecond = Number("--disk-ops", "MITOS_DISK_OPS"),
         };
         var listen = Value("--listen", "MITOS_LISTEN", "127.0.0.1:7070");
         Loopback("--listen", listen, "127.0.0.1:7070");
@@ -92,6 +98,10 @@ internal sealed record ServerOptions(EngineOptions Engine, string Listen, Server
             var endpoint = Loopback("--tls-listen", at, "127.0.0.1:7443, or none");
             return certificate.Length == 0 ? new TlsOptions(endpoint) : new TlsOptions(endpoint, Path.GetFullPath(certificate), Path.GetFullPath(key));
         }
+
+        int Number(string option, string variable) =>
+            Value(option, variable, "0") is var text && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                ? number : throw new ArgumentException($"{option} must be a whole number, 0 for no limit, not '{text}'.");
 
         string Value(string option, string variable, string fallback) =>
             values.GetValueOrDefault(option) ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : fallback);

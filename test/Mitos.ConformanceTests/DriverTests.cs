@@ -41,7 +41,7 @@ public sealed class DriverTests : IDisposable
     [MemberData(nameof(Cases))]
     public async Task A_driver_keeps_its_contract(string driver, string check)
     {
-        var options = NewOptions();
+        var options = NewOptions(_drivers);
         await using (var rig = await ProbeRig.StartAsync(_drivers.Find(driver), options, SelfTests.Shape, TestContext.Current.CancellationToken))
             TestContext.Current.SendDiagnosticMessage($"{driver}: {check}: {await SelfTests.All[check](rig, Size, TestContext.Current.CancellationToken)}");
         Assert.False(Directory.Exists(options.StateDirectory) || Directory.Exists(options.RunDirectory), "the rig left its directories");
@@ -51,7 +51,7 @@ public sealed class DriverTests : IDisposable
     [MemberData(nameof(Real))]
     public async Task A_thousand_forks_show_no_skew(string driver)
     {
-        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(), SelfTests.Shape, TestContext.Current.CancellationToken);
+        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(_drivers), SelfTests.Shape, TestContext.Current.CancellationToken);
         Assert.Contains("0 violations", await MemoryChecks.SkewAsync(rig, Size with { Forks = 1000 }, TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
@@ -61,7 +61,7 @@ public sealed class DriverTests : IDisposable
     {
         const ulong High = 5UL << 30; // above the hole below 4 GiB
         var token = TestContext.Current.CancellationToken;
-        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(), new MachineShape(1, 6144, 64), token);
+        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(_drivers), new MachineShape(1, 6144, 64), token);
         await using var source = await rig.StartMachineAsync(token);
         var facts = await source.Probe.IdentifyAsync(token);
         Assert.Contains(facts.Memory, range => range.Start <= High && range.End > High + (8 << 20));
@@ -81,7 +81,7 @@ public sealed class DriverTests : IDisposable
     public async Task A_disk_image_of_another_size_is_refused_and_the_source_goes_on(string driver)
     {
         var token = TestContext.Current.CancellationToken;
-        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(), SelfTests.Shape, token);
+        await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(_drivers), SelfTests.Shape, token);
         await using var source = await rig.StartMachineAsync(token);
         using var capture = await rig.CaptureAsync(source);
         var image = rig.Generation.Record.BaseImage;
@@ -108,9 +108,10 @@ public sealed class DriverTests : IDisposable
 
     public void Dispose() => _drivers.Dispose();
 
-    internal static EngineOptions NewOptions()
+    /// <param name="drivers">The fakes among them need files of their own.</param>
+    internal static EngineOptions NewOptions(Drivers drivers)
     {
         var id = RandomNumberGenerator.GetHexString(6, lowercase: true);
-        return new EngineOptions { StateDirectory = $"/var/tmp/mitos-conformance-{id}", RunDirectory = $"/tmp/mc-{id}" };
+        return new EngineOptions { StateDirectory = $"/var/tmp/mitos-conformance-{id}", RunDirectory = $"/tmp/mc-{id}", VmmFiles = drivers.Files };
     }
 }

@@ -32,6 +32,8 @@ internal sealed class Drivers : IDisposable
     /// <summary>What the fakes were asked and refused, though no test made them refuse it.</summary>
     public IReadOnlyList<FakeRequest> Requests => [.. _fake.ReadLog(), .. _otherOrder.ReadLog()];
 
+    public IReadOnlyList<string> Files => [.. _fake.Files, .. _otherOrder.Files];
+
     public void Dispose()
     {
         _fake.Dispose();

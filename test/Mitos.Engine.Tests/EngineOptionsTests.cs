@@ -11,6 +11,7 @@ public sealed class EngineOptionsTests
         { "a relative state directory", "state" }, { "a relative run directory", "run" }, { "an empty cache directory", "''" }, { "a long run directory", "/rrr" },
         { "shells below 0", "-1" }, { "too many shells", "65" }, { "a negative reserve", "-1 bytes" }, { "no pause", "00:00:00" }, { "users of the host", "from 0 on" },
         { "users beyond the last", "2147483647" },
+        { "a negative rate", "-1 MiB" }, { "a rate beyond all disks", "1048577 MiB" }, { "too few operations", "9 disk operations" },
     };
 
     [Fact]
@@ -40,6 +41,9 @@ public sealed class EngineOptionsTests
             "a negative reserve" => defaults with { ReservedMemoryBytes = -1 },
             "no pause" => defaults with { MaxPause = TimeSpan.Zero },
             "users of the host" => defaults with { FirstUserId = 0 },
+            "a negative rate" => defaults with { DiskMiBPerSecond = -1 },
+            "a rate beyond all disks" => defaults with { DiskMiBPerSecond = (1 << 20) + 1 },
+            "too few operations" => defaults with { DiskOperationsPerSecond = 9 },
             _ => defaults with { FirstUserId = int.MaxValue },
         };
         Refusal.Check(ErrorCode.InvalidArgument, named, options.Check);

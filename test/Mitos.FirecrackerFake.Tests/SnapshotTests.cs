@@ -43,6 +43,25 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
+    public async Task A_snapshot_has_the_limits_of_its_drives()
+    {
+        const string Limited = """{"bandwidth":{"size":1048576,"refill_time":1000}}""", Unlimited = """{"bandwidth":{"size":0,"refill_time":1000}}""";
+        await using var source = new FakeProcess(_fake, "source");
+        await File.WriteAllBytesAsync(source.PathOf("disk"), new byte[8192]);
+        await source.BootAsync(disk: source.PathOf("disk"));
+        await source.DoAsync("PATCH", "/drives/disk0", $$"""{"drive_id":"disk0","rate_limiter":{{Limited}}}""");
+        await SaveAsync(source);
+        await using var child = new FakeProcess(_fake, "child");
+        await child.LoadAsync(source.PathOf("state"), source.PathOf("mem"));
+        Assert.Equal(Limited, await LimiterAsync());
+        await child.DoAsync("PATCH", "/drives/disk0", $$"""{"drive_id":"disk0","rate_limiter":{{Unlimited}}}""");
+        Assert.Equal(Unlimited, await LimiterAsync());
+        Assert.Contains("refill_time", await child.RefusedAsync("PATCH", "/drives/disk0", """{"drive_id":"disk0","rate_limiter":{"ops":{"size":1}}}"""), StringComparison.Ordinal);
+
+        async Task<string> LimiterAsync() => JsonNode.Parse((await child.SendAsync("GET", "/vm/config")).Body)!["drives"]![0]!["rate_limiter"]!.ToJsonString();
+    }
+
+    [Fact]
     public async Task A_memory_file_that_cannot_be_opened_leaves_a_complete_state()
     {
         await using var source = new FakeProcess(_fake, "source");

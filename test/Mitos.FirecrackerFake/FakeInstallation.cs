@@ -24,11 +24,10 @@ public sealed class FakeInstallation : IDisposable
         File.WriteAllText(_log, "");
         File.SetUnixFileMode(_log, AllRead | AllWrite);
         SetPlan(plan ?? new FakePlan());
-        var dotnet = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
         File.WriteAllText(Binary, $"""
             #!/bin/sh
             export FAKE_PLAN='{PlanPath}' DOTNET_EnableDiagnostics=0 DOTNET_TieredPGO=0
-            exec '{dotnet}' '{typeof(FakeInstallation).Assembly.Location}' "$@"
+            exec '{Dotnet}' '{typeof(FakeInstallation).Assembly.Location}' "$@"
 
             """);
         File.SetUnixFileMode(Binary, AllRead | AllExecute);
@@ -38,6 +37,12 @@ public sealed class FakeInstallation : IDisposable
 
     /// <summary>What to start as Firecracker.</summary>
     public string Binary => Path.Combine(Directory, "firecracker");
+
+    /// <summary>What it reads by path, and writes its log to.</summary>
+    public IReadOnlyList<string> Files => [Directory, AppContext.BaseDirectory.TrimEnd('/'), Path.GetDirectoryName(Dotnet)!];
+
+    // DOTNET/shared/Microsoft.NETCore.App/VERSION
+    private static string Dotnet => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
 
     private string PlanPath => Path.Combine(Directory, "plan.json");
 

@@ -26,7 +26,7 @@ internal static class Usage
 
         Environment:
           MITOS_STATE, MITOS_RUN, MITOS_CACHE, MITOS_LISTEN, MITOS_WARM, MITOS_VMM,
-          MITOS_ACCEL, MITOS_FIRECRACKER
+          MITOS_ACCEL, MITOS_FIRECRACKER, MITOS_DISK_RATE, MITOS_DISK_OPS
                                      of a daemon started here; docs/operations.md
           MITOS_URL, MITOS_API_KEY   a daemon behind HTTP, instead of this machine's
           NO_COLOR                   no colours

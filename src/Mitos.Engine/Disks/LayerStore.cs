@@ -18,6 +18,8 @@ public sealed class LayerStore
         Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
+    internal string Location => _directory;
+
     /// <summary>Creates an empty layer with one user.</summary>
     /// <param name="make">Makes its file.</param>
     public LayerId Create(Action<string> make)

@@ -1,7 +1,9 @@
 using Mitos.Engine.Capacity;
+using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
 using Mitos.Engine.SelfTest;
 using Mitos.Engine.Vmm.Qemu;
+using Mitos.Linux;
 using Mitos.Linux.Cgroups;
 using Mitos.Linux.Memory;
 using Mitos.Linux.Processes;
@@ -49,9 +51,11 @@ public static class HostProbe
             ? new HostCheck("PAGEMAP_SCAN", CheckStatus.Ok, "the ioctl is there: listing a delta costs O(delta)", "")
             : new HostCheck("PAGEMAP_SCAN", CheckStatus.Degraded, "the ioctl is missing: listing a delta costs O(memory), 1.3 ms/GiB", "Use Linux 6.7 or later."));
         checks.Add(Cgroups());
+        checks.Add(DiskLimits(options));
         checks.Add(NetworkNamespace.Empty is not null
             ? new HostCheck("network namespaces", CheckStatus.Ok, "there: VMMs have no network", "")
             : new HostCheck("network namespaces", CheckStatus.Degraded, "none can be made: a VMM that was broken into would have this host's network", "Use a kernel with CONFIG_NET_NS; in a container, allow it (CAP_SYS_ADMIN)."));
+        checks.Add(MountNamespaces());
         checks.Add(File.Exists("/proc/self/ns/user")
             ? new HostCheck("user namespaces", CheckStatus.Ok, "there", "")
             : new HostCheck("user namespaces", CheckStatus.Degraded, "this kernel has none; they are not used yet", ""));
@@ -103,6 +107,37 @@ public static class HostProbe
         return found.Missing.Count == 0
             ? new HostCheck("cgroups", CheckStatus.Ok, $"version {found.Version}, with memory, cpu and pids", "")
             : new HostCheck("cgroups", CheckStatus.Degraded, $"version {found.Version}; missing: {string.Join(", ", found.Missing)}: machines are not limited there", "Boot with the controllers enabled (cgroup_enable=memory), or mount cgroup2.");
+    }
+
+    private static HostCheck MountNamespaces()
+    {
+        var place = Directory.CreateTempSubdirectory("mitos-doctor-");
+        try
+        {
+            MountNamespace.Make(place.FullName, [], []).Dispose();
+            return new HostCheck("mount namespaces", CheckStatus.Ok, "there: VMMs see no files of this host but their own program", "");
+        }
+        catch (LinuxException e)
+        {
+            return new HostCheck("mount namespaces", CheckStatus.Degraded, $"none can be made ({e.Message}): a VMM that was broken into could read what all users of this host can", "Run as root, on Linux 5.8 or later; in a container, allow it (CAP_SYS_ADMIN, CAP_MKNOD).");
+        }
+        finally
+        {
+            place.Delete();
+        }
+    }
+
+    private static HostCheck DiskLimits(EngineOptions options)
+    {
+        var rates = DiskRates.Find(options, CgroupHierarchy.Probe(), options.StateDirectory);
+        const string Weaker = "Boot with cgroup version 2 and its io controller, and keep MITOS_STATE on a disk of this host.";
+        return (rates.IsLimited, rates.WhyWeaker) switch
+        {
+            (false, null) => new HostCheck("disk limits", CheckStatus.Ok, "none are set: a sandbox may use the whole disk (--disk-rate, --disk-ops; the cgroup would hold them here)", ""),
+            (false, var why) => new HostCheck("disk limits", CheckStatus.Ok, $"none are set: a sandbox may use the whole disk (--disk-rate, --disk-ops); {why}: the VMM would hold them here", ""),
+            (true, null) => new HostCheck("disk limits", CheckStatus.Ok, $"{rates}, by the cgroup, on {string.Join(" and ", rates.ByCgroup.Select(rate => rate.Device))}", ""),
+            (true, var why) => new HostCheck("disk limits", CheckStatus.Degraded, $"{rates}, by the VMM itself, for {why}: a VMM that was broken into is not held", Weaker),
+        };
     }
 
     private static long FreeDisk(string path)

@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
+using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Generations;
 using Mitos.Engine.Recovery;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Vmm;
+using Mitos.Linux;
 using Mitos.Linux.Cgroups;
 using Mitos.Linux.Memory;
 using Mitos.Linux.Processes;
@@ -12,14 +14,19 @@ using Mitos.Linux.Processes;
 namespace Mitos.Engine.Machines;
 
 /// <summary>Starts and ends VMM processes with everything around them: user ids, directories, cgroups, layers.</summary>
-public sealed class MachineHost
+public sealed class MachineHost : IDisposable
 {
     internal const int UserIds = 100_000_000;
     // Beside guest memory, which counts twice at worst: a page that its generation has no data for becomes one of zeros there, which
     // all share and who touched it first is charged for, and then the machine's own.
     private const long VmmMemoryBytes = 256L << 20;
+
+    /// <summary>How long a machine that runs may take to answer a new engine. Long: one that does not is ended, and a host after a crash is busy.</summary>
+    internal static readonly TimeSpan AdoptLimit = TimeSpan.FromSeconds(30);
+
     private readonly EngineOptions _options;
     private readonly string _engineId;
+    private readonly DiskRates _rates;
     private readonly HashSet<int> _userIds = [];
     private readonly Lock _lock = new();
 
@@ -30,7 +37,9 @@ public sealed class MachineHost
         Driver = driver;
         Layers = layers;
         Cgroups = cgroups;
+        _rates = DiskRates.Find(options, cgroups, layers.Location);
         Directory.CreateDirectory(RunRoot, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Mounts = TryMakeMounts();
     }
 
     public IVmmDriver Driver { get; }
@@ -38,6 +47,9 @@ public sealed class MachineHost
     public LayerStore Layers { get; }
 
     public CgroupHierarchy Cgroups { get; }
+
+    /// <summary>What its VMMs see of the file system; null: all that their users may.</summary>
+    internal SafeFileHandle? Mounts { get; }
 
     internal string RunRoot => RunRootOf(_options);
 
@@ -62,15 +74,18 @@ public sealed class MachineHost
         LayerId active;
         try
         {
+            spec.Cgroup.LimitDisks(_rates.ByCgroup); // the earlier one may have had others
             vmm = Driver.Adopt(spec, process);
-            active = vmm.ReadActiveLayer(Linux.Deadline.In(TimeSpan.FromSeconds(5)));
+            active = vmm.ReadActiveLayer(Deadline.In(AdoptLimit));
         }
-        catch
+        catch (Exception e)
         {
             vmm?.Dispose();
             generation.Dispose();
             lock (_lock)
                 _userIds.Remove(record.UserId);
+            if (e is IOException)
+                throw new VmmException($"Machine {record.VmmId} cannot be limited as this daemon is told to: {e.Message}", e);
             throw;
         }
         var machine = new Machine(this, vmm, spec, generation);
@@ -100,8 +115,12 @@ public sealed class MachineHost
     /// <summary>Ends what an earlier engine left, but for these VMMs.</summary>
     internal Task EndOthersAsync(IReadOnlySet<string> alive) => Leftovers.EndAsync(RunRoot, _engineId, Cgroups, alive);
 
-    /// <summary>Removes the empty cgroup that its machines were in.</summary>
-    internal void RemoveCgroups() => Cgroup.Open(Cgroups, $"mitos/{_engineId}").TryRemove();
+    /// <summary>Starts no more: removes the cgroup that its machines were in, if it is empty.</summary>
+    public void Dispose()
+    {
+        Mounts?.Dispose();
+        Cgroup.Open(Cgroups, $"mitos/{_engineId}").TryRemove();
+    }
 
     internal async Task EndAsync(Machine machine)
     {
@@ -127,7 +146,7 @@ public sealed class MachineHost
         try
         {
             Directory.CreateDirectory(runDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            group = Cgroup.Create(Cgroups, GroupName(_engineId, id), new CgroupLimits((2 * shape.MemoryBytes) + VmmMemoryBytes, shape.CpuCount + 0.5, 128));
+            group = Cgroup.Create(Cgroups, GroupName(_engineId, id), new CgroupLimits((2 * shape.MemoryBytes) + VmmMemoryBytes, shape.CpuCount + 0.5, 128, _rates.IsLimited ? _rates.ByCgroup : null));
             var spec = Spec(id, userId, shape, memory, disk, active, group) with { Boot = boot, UserModeNetwork = network };
             vmm = Driver.Start(spec);
             File.WriteAllText(PidPath(runDirectory), vmm.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
@@ -151,6 +170,24 @@ public sealed class MachineHost
             throw new VmmException($"The disk image {disk.BaseImage} {(image.Exists ? $"has {image.Length} bytes, and the machine's disk {shape.DiskBytes}" : "is gone")}: build the template anew.");
     }
 
+    // Doctor tells where none can be made.
+    private SafeFileHandle? TryMakeMounts()
+    {
+        var place = Directory.CreateDirectory(Path.Combine(_options.RunDirectory, "root"));
+        try
+        {
+            return MountNamespace.Make(place.FullName, Driver.Files, [RunRoot, .. _options.VmmFiles]);
+        }
+        catch (LinuxException)
+        {
+            return null;
+        }
+        finally
+        {
+            place.Delete();
+        }
+    }
+
     private VmmSpec Spec(string id, int userId, MachineShape shape, MemoryFile memory, DiskStack disk, LayerId active, Cgroup group) => new()
     {
         Id = id,
@@ -161,6 +198,8 @@ public sealed class MachineHost
         RunDirectory = RunDirectoryOf(id),
         UserId = userId,
         Cgroup = group,
+        DiskLimit = _rates.ByVmm,
+        Mounts = Mounts,
     };
 
     private void Free(string runDirectory, Cgroup? group, int userId)

@@ -94,7 +94,7 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
                 _generations[record.Machine.Generation.Id] = generation = generations.Reopen(record.Machine.Generation, process.Id, IVmmDriver.MemoryDescriptor);
             machine = host.Adopt(record.Machine, process, generation.Acquire());
             // An engine that ended inside a pause left its source standing.
-            var deadline = Deadline.In(TimeSpan.FromSeconds(5));
+            var deadline = Deadline.In(MachineHost.AdoptLimit);
             if (machine.Vmm.ReadIsPaused(deadline))
                 machine.Vmm.Resume(deadline);
             return machine;

@@ -117,7 +117,7 @@ public sealed class ProbeRig : IAsyncDisposable
         await RemoveAsync(_directory);
         if (Directory.Exists(_runDirectory))
             Directory.Delete(_runDirectory, recursive: true);
-        Host.RemoveCgroups();
+        Host.Dispose();
     }
 
     // The same name each time, so that what was left behind is found.

@@ -14,10 +14,11 @@ namespace Mitos.Engine.Snapshots;
 /// </summary>
 internal sealed class ColdBoot(MachineHost host, MachineBooter booter, TemplateFreezer freezer, TemplateRegistry templates, SnapshotStore snapshots, Birth birth, ILogger logger)
 {
-    /// <summary>Memory that a machine which has just booted is known to need at most, bytes: an estimate for promises.</summary>
-    public const long BootedBytes = 256L << 20;
-
+    private const long SmallestBoot = 256L << 20;
     private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(20), ReadyLimit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Memory that a machine needs which has just booted with what its template leaves running, bytes: an estimate for promises.</summary>
+    public static long BytesOf(SnapshotRecord snapshot) => Math.Max(SmallestBoot, snapshot.Generation.ImageBytes);
 
     /// <summary>Boots it; takes seconds. The caller disposes the capture.</summary>
     /// <param name="snapshot">Memory that it has is left away, and stays as it is.</param>

@@ -86,7 +86,7 @@ internal sealed class SnapshotService(
     {
         var paused = sandbox.Record;
         var snapshot = SnapshotOf(sandbox, "resumed");
-        using var reservation = capacity.Reserve($"Sandbox '{sandbox.Id}'", VmmBytes + MemoryOf(snapshot) + (memory ? 0 : ColdBoot.BootedBytes), OverlayBytes);
+        using var reservation = capacity.Reserve($"Sandbox '{sandbox.Id}'", VmmBytes + MemoryOf(snapshot) + (memory || snapshot.FilesOnly ? 0 : ColdBoot.BytesOf(snapshot)), OverlayBytes);
         using var capture = memory ? await OpenAsync(snapshot, cancellationToken) : await coldBoot.RunAsync(snapshot, cancellationToken);
         Machine? machine = null;
         Agent.AgentClient? agent = null;
@@ -168,7 +168,7 @@ internal sealed class SnapshotService(
         sandbox.Record is { State: SandboxState.Paused, Snapshot: { } id } && snapshots.TryGet(id) is { } record ? record : throw sandbox.NotRunning(what);
 
     /// <summary>Memory that opening a snapshot and making one machine of it may take, bytes.</summary>
-    public static long MemoryOf(SnapshotRecord snapshot) => snapshot.FilesOnly ? ColdBoot.BootedBytes : 2 * snapshot.DeltaBytes;
+    public static long MemoryOf(SnapshotRecord snapshot) => snapshot.FilesOnly ? ColdBoot.BytesOf(snapshot) : 2 * snapshot.DeltaBytes;
 
     /// <summary>Deletes what a removed sandbox was paused in.</summary>
     public void DeleteOf(SandboxRecord removed)

@@ -15,6 +15,9 @@ public interface IVmmDriver
     /// <summary>What was found on this host.</summary>
     VmmFacts Facts { get; }
 
+    /// <summary>Files and directories that its processes read by their paths, beside /proc/self and devices; all else they get as descriptors.</summary>
+    IReadOnlyList<string> Files { get; }
+
     /// <summary>Where machines take a disk image from that many are to be made of. May copy it, once; call it outside of anything timed.</summary>
     /// <param name="image">Path of a raw image that never changes.</param>
     /// <exception cref="IOException">The host's disk is full, for example.</exception>

@@ -1,7 +1,9 @@
+using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Machines;
 using Mitos.Linux.Cgroups;
 using Mitos.Linux.Memory;
+using Mitos.Linux.Processes;
 
 namespace Mitos.Engine.Vmm;
 
@@ -26,6 +28,15 @@ public sealed record VmmSpec
 
     /// <summary>Whether the guest's network card reaches the outside through the VMM's user-mode stack. Template builds only.</summary>
     public bool UserModeNetwork { get; init; }
+
+    /// <summary>A card of the host's; null: the guest's has no cable, or, with Firecracker, there is none.</summary>
+    public NetworkCard? Card { get; init; }
+
+    /// <summary>What the process sees of the file system; null: all that its user may. See <see cref="MountNamespace"/>.</summary>
+    public SafeFileHandle? Mounts { get; init; }
+
+    /// <summary>What the VMM itself is to limit its disk to, where the cgroup cannot; without a limit it lifts one that the guest's state may bring along. Null: nothing is to be done.</summary>
+    public DiskLimit? DiskLimit { get; init; }
 
     /// <summary>An existing directory for its sockets.</summary>
     public required string RunDirectory { get; init; }

@@ -11,7 +11,7 @@ internal static unsafe class Spawn
     public const uint NewSession = 1, ControllingTerminal = 2, NewGroup = 4, SetIdentity = 8;
 
     private static readonly string[] Steps =
-        ["none", "clone", "session", "cgroup", "descriptors", "terminal", "limits", "user", "working directory", "execute", "network"];
+        ["none", "clone", "session", "cgroup", "descriptors", "terminal", "limits", "user", "working directory", "execute", "network", "mounts"];
 
     /// <returns>The pid.</returns>
     /// <exception cref="AgentError">NotFound for a command or directory that is not there, and so on.</exception>
@@ -64,7 +64,7 @@ internal static unsafe class Spawn
         public ulong MaxOpenFiles;
         public int DescriptorCount, CgroupCount, GroupCount;
         public uint UserId, GroupId, Flags;
-        public int Network;
+        public int Network, Mounts;
     }
 
     private sealed class Memory : IDisposable

@@ -5,6 +5,7 @@ namespace Mitos.Linux.Abi;
 /// <summary>fcntl.h, and linux/fcntl.h for the seals.</summary>
 internal static class Fcntl
 {
+    public const int AT_FDCWD = -100;
     public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOFOLLOW = 0x20000, O_DIRECTORY = 0x10000, O_CLOEXEC = 0x80000;
     public const int F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
     public const int F_SEAL_SEAL = 1, F_SEAL_SHRINK = 2, F_SEAL_GROW = 4, F_SEAL_WRITE = 8;
@@ -68,7 +69,21 @@ internal static class SysEpoll
 /// <summary>sched.h</summary>
 internal static class Sched
 {
-    public const int CLONE_NEWNET = 0x40000000;
+    public const int CLONE_NEWNS = 0x00020000, CLONE_NEWNET = 0x40000000;
+}
+
+/// <summary>linux/if_tun.h</summary>
+internal static class LinuxIfTun
+{
+    public const nuint TUNSETIFF = 0x400454CA, TUNSETPERSIST = 0x400454CB, TUNSETOWNER = 0x400454CC; // _IOW('T', …, int)
+    public const short IFF_TAP = 2, IFF_NO_PI = 0x1000;
+}
+
+/// <summary>sys/mount.h</summary>
+internal static class SysMount
+{
+    public const nuint MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_REMOUNT = 32, MS_BIND = 4096, MS_REC = 16384, MS_PRIVATE = 1 << 18;
+    public const int MNT_DETACH = 2;
 }
 
 /// <summary>sys/wait.h</summary>
@@ -86,11 +101,12 @@ internal static class Signals
 /// <summary>sys/syscall.h</summary>
 internal static class SysSyscall
 {
-    public const int SYS_pidfd_send_signal = 424, SYS_pidfd_open = 434;
+    public const int SYS_pivot_root = 155, SYS_mknodat = 259, SYS_pidfd_send_signal = 424, SYS_pidfd_open = 434;
 }
 
 /// <summary>sys/stat.h</summary>
 internal static class SysStat
 {
+    public const uint S_IFCHR = 0x2000;
     public const uint S_IRUSR = 0x100, S_IWUSR = 0x80, S_IRGRP = 0x20, S_IWGRP = 0x10, S_IROTH = 4, S_IWOTH = 2;
 }

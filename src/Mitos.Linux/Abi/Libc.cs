@@ -111,6 +111,21 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "unshare", SetLastError = true)]
     public static partial int Unshare(int flags);
 
+    [LibraryImport(C, EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Mount(string source, string target, string? type, nuint flags, string? data);
+
+    [LibraryImport(C, EntryPoint = "umount2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Umount2(string target, int flags);
+
+    [LibraryImport(C, EntryPoint = "chdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Chdir(string path);
+
+    [LibraryImport(C, EntryPoint = "setns", SetLastError = true)]
+    public static partial int Setns(SafeFileHandle fd, int type);
+
+    [LibraryImport(C, EntryPoint = "if_nametoindex", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial uint IfNametoindex(string name);
+
     [LibraryImport("libmitosnative", EntryPoint = "mitos_spawn")]
     public static partial int MitosSpawn(void* request, int* pidfd, int* step);
 }

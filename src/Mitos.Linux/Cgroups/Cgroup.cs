@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Mitos.Linux.Cgroups;
 
-/// <summary>Limits of one process tree on memory, cpu and number of processes, on cgroup v1 or v2, whichever the host has.</summary>
+/// <summary>Limits of one process tree on memory, cpu, number of processes and use of disks, on cgroup v1 or v2, whichever the host has.</summary>
 public sealed class Cgroup
 {
     private readonly CgroupHierarchy _hierarchy;
@@ -32,6 +32,7 @@ public sealed class Cgroup
                 Directory.CreateDirectory(directory);
             }
             group.Apply(limits);
+            group.LimitDisks(limits.Disks ?? []);
             return group;
         }
         catch
@@ -64,6 +65,27 @@ public sealed class Cgroup
                 return long.Parse(line.AsSpan(9), CultureInfo.InvariantCulture);
         }
         return 0;
+    }
+
+    /// <summary>Limits the use of disks, in the place of what was set for them before. Does nothing where the host has no controller for it.</summary>
+    /// <exception cref="IOException">The kernel refused: no such disk, for example.</exception>
+    public void LimitDisks(IEnumerable<DiskRate> disks)
+    {
+        foreach (var (device, bytes, operations) in disks)
+        {
+            if (_hierarchy.Version == 2)
+            {
+                Write("io.max", $"{device} rbps={OrMax(bytes)} wbps={OrMax(bytes)} riops={OrMax(operations)} wiops={OrMax(operations)}");
+                continue;
+            }
+            foreach (var way in (string[])["read", "write"])
+            {
+                Write($"blkio.throttle.{way}_bps_device", string.Create(CultureInfo.InvariantCulture, $"{device} {bytes}"));
+                Write($"blkio.throttle.{way}_iops_device", string.Create(CultureInfo.InvariantCulture, $"{device} {operations}"));
+            }
+        }
+
+        static string OrMax(long value) => value == 0 ? "max" : value.ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>Removes the group, which must hold no process any more. True when it is gone.</summary>
@@ -114,4 +136,11 @@ public sealed class Cgroup
 /// <param name="MemoryBytes">Most memory; beyond it the kernel ends a process of the group.</param>
 /// <param name="Cpus">Most cpu time per time: 1.5 is one and a half cores.</param>
 /// <param name="Processes">Most threads and processes.</param>
-public readonly record struct CgroupLimits(long MemoryBytes, double Cpus, long Processes);
+/// <param name="Disks">Rates of disks; null: none is limited.</param>
+public readonly record struct CgroupLimits(long MemoryBytes, double Cpus, long Processes, IReadOnlyList<DiskRate>? Disks = null);
+
+/// <summary>How fast a <see cref="Cgroup"/> may use one disk.</summary>
+/// <param name="Device">Its number, <c>major:minor</c>; see <see cref="Files.BlockDevice"/>.</param>
+/// <param name="BytesPerSecond">To be read, and as many to be written; 0: any.</param>
+/// <param name="OperationsPerSecond">Reads, and as many writes; 0: any.</param>
+public readonly record struct DiskRate(string Device, long BytesPerSecond, long OperationsPerSecond);

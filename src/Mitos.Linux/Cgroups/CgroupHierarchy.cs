@@ -2,16 +2,17 @@ using System.Text.RegularExpressions;
 
 namespace Mitos.Linux.Cgroups;
 
-/// <summary>Where the controllers memory, cpu and pids of this host are.</summary>
+/// <summary>Where the controllers memory, cpu and pids of this host are, and that of disks.</summary>
 public sealed partial class CgroupHierarchy
 {
     private static readonly string[] Controllers = ["memory", "cpu", "pids"];
 
-    private CgroupHierarchy(int version, IReadOnlyList<string> roots, IReadOnlyList<string> missing)
+    private CgroupHierarchy(int version, IReadOnlyList<string> roots, IReadOnlyList<string> missing, bool hasDisks = false)
     {
         Version = version;
         Roots = roots;
         Missing = missing;
+        HasDisks = hasDisks;
     }
 
     /// <summary>1 or 2; 0 when no controller was found.</summary>
@@ -22,6 +23,9 @@ public sealed partial class CgroupHierarchy
 
     /// <summary>Controllers that this host lacks.</summary>
     public IReadOnlyList<string> Missing { get; }
+
+    /// <summary>Whether it can limit the use of disks. Version 1 sees reads, and writes that a process waits for itself: what the kernel writes back later is nobody's there.</summary>
+    public bool HasDisks { get; }
 
     /// <summary>Reads /proc/self/mounts. Version 2 is taken when it has all controllers, else version 1.</summary>
     public static CgroupHierarchy Probe() => From(File.ReadLines("/proc/self/mounts"));
@@ -34,19 +38,26 @@ public sealed partial class CgroupHierarchy
         {
             var has = File.ReadAllText(Path.Combine(mount[1], "cgroup.controllers")).Split([' ', '\n']);
             if (Controllers.All(has.Contains))
-                return new CgroupHierarchy(2, [mount[1]], []);
+                return new CgroupHierarchy(2, [mount[1]], [], has.Contains("io"));
         }
         var roots = new List<string>();
         var missing = new List<string>();
         foreach (var controller in Controllers)
         {
-            var mount = mounts.FirstOrDefault(mount => mount[2] == "cgroup" && mount[3].Split(',').Contains(controller));
-            if (mount is null)
+            if (!TryAdd(controller))
                 missing.Add(controller);
-            else if (!roots.Contains(mount[1]))
-                roots.Add(mount[1]);
         }
-        return new CgroupHierarchy(roots.Count > 0 ? 1 : 0, roots, missing);
+        var hasDisks = TryAdd("blkio");
+        return new CgroupHierarchy(roots.Count > 0 ? 1 : 0, roots, missing, hasDisks);
+
+        bool TryAdd(string controller)
+        {
+            if (mounts.FirstOrDefault(mount => mount[2] == "cgroup" && mount[3].Split(',').Contains(controller)) is not { } mount)
+                return false;
+            if (!roots.Contains(mount[1]))
+                roots.Add(mount[1]);
+            return true;
+        }
     }
 
     /// <summary>One root, whatever controllers it has.</summary>
@@ -66,7 +77,7 @@ public sealed partial class CgroupHierarchy
         Directory.CreateDirectory(directory);
         var control = Path.Combine(directory, "cgroup.subtree_control");
         var enabled = File.ReadAllText(control).Split([' ', '\n']);
-        foreach (var controller in Controllers.Where(controller => !enabled.Contains(controller)))
+        foreach (var controller in Controllers.Concat(HasDisks ? ["io"] : []).Where(controller => !enabled.Contains(controller)))
             File.WriteAllText(control, "+" + controller);
     }
 }

@@ -15,9 +15,6 @@ public static class FileDescriptors
     /// <inheritdoc cref="OpenRead"/>
     public static SafeFileHandle OpenReadWrite(string path) => Open(path, O_RDWR | O_NOFOLLOW);
 
-    /// <summary>A directory, to be entered by whoever gets the descriptor, though not allowed the way to it.</summary>
-    public static SafeFileHandle OpenDirectory(string path) => Open(path, O_RDONLY | O_NOFOLLOW | O_DIRECTORY);
-
     // A link, though of the kernel's own kind.
     internal static SafeFileHandle OpenNamespace(string path) => Open(path, O_RDONLY);
 

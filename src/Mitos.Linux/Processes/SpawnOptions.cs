@@ -29,6 +29,9 @@ public sealed record SpawnOptions
     /// <summary>Working directory. Default: the root.</summary>
     public string Directory { get; init; } = "/";
 
+    /// <summary>Whether it enters that directory with our rights, not with those of <see cref="UserId"/>. Default false.</summary>
+    public bool EnterFirst { get; init; }
+
     /// <summary>A session of its own, so that no signal of our terminal reaches it. Default true.</summary>
     public bool NewSession { get; init; } = true;
 
@@ -40,6 +43,9 @@ public sealed record SpawnOptions
 
     /// <summary>The network namespace that it enters; null: ours. Kept open until it has started. See <see cref="NetworkNamespace"/>.</summary>
     public SafeFileHandle? Network { get; init; }
+
+    /// <summary>The mount namespace that it enters, and whose root becomes its own: paths of these options are of that root. Null: ours. Kept open until it has started. See <see cref="MountNamespace"/>.</summary>
+    public SafeFileHandle? Mounts { get; init; }
 
     /// <summary>Most open files; 0: as we have.</summary>
     public int MaxOpenFiles { get; init; }

@@ -14,12 +14,12 @@ internal unsafe struct SpawnRequest
     public int DescriptorCount, CgroupCount, GroupCount;
     public uint UserId, GroupId;
     public SpawnFlags Flags;
-    public int Network;
+    public int Network, Mounts;
 }
 
 /// <summary>MITOS_… of native/spawn.c</summary>
 [Flags]
 internal enum SpawnFlags : uint
 {
-    NewSession = 1, SetIdentity = 8, NoNewPrivileges = 16, NoHugePages = 32, NoCore = 64,
+    NewSession = 1, SetIdentity = 8, NoNewPrivileges = 16, NoHugePages = 32, NoCore = 64, EnterFirst = 128,
 }

@@ -8,7 +8,7 @@ namespace Mitos.Linux.Processes;
 public static unsafe class Spawner
 {
     internal static readonly IReadOnlyList<string> Steps =
-        ["none", "clone", "setsid", "join cgroup", "arrange descriptors", "set terminal", "set limits", "set identity", "chdir", "execve", "setns"];
+        ["none", "clone", "setsid", "join cgroup", "arrange descriptors", "set terminal", "set limits", "set identity", "chdir", "execve", "setns", "setns to mounts"];
 
     /// <summary>Starts a process and returns when it executes; what is known of the new program under /proc may come a moment later.</summary>
     /// <exception cref="LinuxException">Its <see cref="LinuxException.Call"/> names the step that failed.</exception>
@@ -19,7 +19,7 @@ public static unsafe class Spawner
         fixed (int* cgroups = options.Cgroups.ToArray())
         fixed (uint* groups = options.Groups.Select(group => (uint)group).ToArray())
         {
-            var flags = (options.NewSession ? SpawnFlags.NewSession : 0) | (options.NoHugePages ? SpawnFlags.NoHugePages : 0) | (options.NoCoreDump ? SpawnFlags.NoCore : 0)
+            var flags = (options.NewSession ? SpawnFlags.NewSession : 0) | (options.NoHugePages ? SpawnFlags.NoHugePages : 0) | (options.NoCoreDump ? SpawnFlags.NoCore : 0) | (options.EnterFirst ? SpawnFlags.EnterFirst : 0)
                 | (options.UserId is null ? 0 : SpawnFlags.SetIdentity | SpawnFlags.NoNewPrivileges);
             var request = new SpawnRequest
             {
@@ -38,6 +38,7 @@ public static unsafe class Spawner
                 GroupId = (uint)(options.UserId ?? 0),
                 Flags = flags,
                 Network = options.Network is { } network ? (int)network.DangerousGetHandle() : 0,
+                Mounts = options.Mounts is { } mounts ? (int)mounts.DangerousGetHandle() : 0,
             };
             int pidfd, step;
             var pid = Libc.MitosSpawn(&request, &pidfd, &step);

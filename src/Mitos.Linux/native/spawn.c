@@ -29,6 +29,7 @@ enum {
     MITOS_NO_NEW_PRIVILEGES = 16,
     MITOS_NO_HUGE_PAGES = 32,  // PR_SET_THP_DISABLE, inherited over exec: private memory then counts in 4 KiB pages
     MITOS_NO_CORE = 64,        // RLIMIT_CORE of 0: what it has in memory is somebody's secret
+    MITOS_ENTER_FIRST = 128,   // chdir before the identity is set: the way there may be closed to that
 };
 
 struct mitos_spawn_request {
@@ -47,10 +48,11 @@ struct mitos_spawn_request {
     uint32_t gid;
     uint32_t flags;
     int32_t network;           // descriptor of a network namespace that it enters, 0: inherit
+    int32_t mounts;            // descriptor of a mount namespace whose root becomes its own, 0: inherit
 };
 
 // Which step failed; mirrored in managed code for the message.
-enum step { STEP_NONE, STEP_CLONE, STEP_SESSION, STEP_CGROUP, STEP_DESCRIPTORS, STEP_TERMINAL, STEP_LIMITS, STEP_IDENTITY, STEP_CWD, STEP_EXEC, STEP_NETWORK };
+enum step { STEP_NONE, STEP_CLONE, STEP_SESSION, STEP_CGROUP, STEP_DESCRIPTORS, STEP_TERMINAL, STEP_LIMITS, STEP_IDENTITY, STEP_CWD, STEP_EXEC, STEP_NETWORK, STEP_MOUNTS };
 
 struct shared {
     const struct mitos_spawn_request *request;
@@ -90,6 +92,7 @@ static int child(void *argument)
     for (int i = 0; i < r->cgroup_count; i++)
         if (write(r->cgroups[i], "0", 1) != 1) fail(s, STEP_CGROUP);
     if (r->network && setns(r->network, CLONE_NEWNET) < 0) fail(s, STEP_NETWORK);
+    if (r->mounts && setns(r->mounts, CLONE_NEWNS) < 0) fail(s, STEP_MOUNTS);
     if (arrange(r) < 0) fail(s, STEP_DESCRIPTORS);
     if ((r->flags & MITOS_CONTROLLING_TTY) && ioctl(0, TIOCSCTTY, 0) < 0) fail(s, STEP_TERMINAL);
     if (r->nofile) {
@@ -100,6 +103,7 @@ static int child(void *argument)
         struct rlimit none = { 0, 0 };
         if (setrlimit(RLIMIT_CORE, &none) < 0) fail(s, STEP_LIMITS);
     }
+    if ((r->flags & MITOS_ENTER_FIRST) && r->cwd && chdir(r->cwd) < 0) fail(s, STEP_CWD);
     if (r->flags & MITOS_SET_IDENTITY) {
         // Raw calls: glibc's wrappers would broadcast the change to every thread of the parent, whose memory this is.
         if (syscall(SYS_setgroups, r->group_count, r->groups) < 0 || syscall(SYS_setresgid, r->gid, r->gid, r->gid) < 0
@@ -108,7 +112,7 @@ static int child(void *argument)
     }
     if ((r->flags & MITOS_NO_NEW_PRIVILEGES) && syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(s, STEP_IDENTITY);
     if ((r->flags & MITOS_NO_HUGE_PAGES) && syscall(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0) fail(s, STEP_LIMITS);
-    if (r->cwd && chdir(r->cwd) < 0) fail(s, STEP_CWD);
+    if (!(r->flags & MITOS_ENTER_FIRST) && r->cwd && chdir(r->cwd) < 0) fail(s, STEP_CWD);
     sigset_t none;
     sigemptyset(&none);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);

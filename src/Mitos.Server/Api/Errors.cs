@@ -5,7 +5,7 @@ using Mitos.Engine.Errors;
 using Mitos.Protocol.Messages;
 using Mitos.Server.Accounts;
 using Mitos.Server.E2B;
-using Mitos.Server.Observability;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.Api;
 
@@ -24,6 +24,7 @@ internal static class Errors
     {
         E2BException e2b => (e2b.Status, new ErrorBody(ErrorCodes.InvalidArgument, e2b.Message, "")),
         TeamLimitException limit => (429, new ErrorBody(ErrorCodes.Exhausted, limit.Message, limit.Remedy)),
+        TooManyCallsException many => (429, new ErrorBody(ErrorCodes.Exhausted, many.Message, "End some of them, and send it again.")),
         NotOwnerException other => (403, new ErrorBody(ErrorCodes.PermissionDenied, other.Message, other.Remedy)),
         SandboxException refusal => (Status(refusal.Code), new ErrorBody(Wire(refusal.Code), refusal.Message, refusal.Remedy)),
         AgentException agent => Describe(agent),
@@ -37,7 +38,7 @@ internal static class Errors
 
     public static Task WriteAsync(HttpContext context, int status, ErrorBody body)
     {
-        ServerMeter.Refused(body.Code);
+        Refusal.Note(context, body.Code);
         if (E2BErrors.Covers(context.Request.Path))
             return E2BErrors.WriteAsync(context, status, body);
         context.Response.StatusCode = status;

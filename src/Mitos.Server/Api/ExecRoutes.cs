@@ -5,6 +5,7 @@ using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Protocol.Messages;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.Api;
 
@@ -17,7 +18,7 @@ internal static class ExecRoutes
 
     public static void Map(RouteGroupBuilder v1)
     {
-        var group = v1.MapGroup("/sandboxes/{id}").WithTags("exec");
+        var group = v1.MapGroup("/sandboxes/{id}").WithTags("exec").CountCalls();
         group.MapPost("/exec", RunAsync).WithName("exec").WithSummary("Runs a command and returns its output")
             .WithDescription("At most 16 MiB of each output. When the client goes away the command is killed.");
         group.MapGet("/exec/stream", ExecStream.StartAsync).WithName("execStream").WithSummary("Runs a command, over a WebSocket").Produces(101)

@@ -5,6 +5,7 @@ using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Protocol.Messages;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.Api;
 
@@ -14,13 +15,15 @@ namespace Mitos.Server.Api;
 /// </summary>
 internal static class ExecStream
 {
-    private static readonly TimeSpan HangUpGrace = TimeSpan.FromSeconds(2), CloseLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan HangUpGrace = TimeSpan.FromSeconds(2), CloseLimit = TimeSpan.FromSeconds(5), FirstLimit = TimeSpan.FromSeconds(30);
 
     /// <summary>exec/stream: the first message is the request.</summary>
-    public static Task StartAsync(HttpContext context, string id, ISandboxes sandboxes) => ServeAsync(context, async (socket, gone) =>
+    public static Task StartAsync(HttpContext context, string id, ISandboxes sandboxes, OpenCalls calls) => ServeAsync(context, async (socket, gone) =>
     {
-        var agent = sandboxes.Agent(sandboxes.Find(id).Id);
-        if (await socket.ReceiveAsync(gone.Token) is not { } first)
+        var sandbox = sandboxes.Find(id).Id;
+        using var open = calls.Enter(sandbox);
+        var agent = sandboxes.Agent(sandbox);
+        if (await ReceiveFirstAsync(socket, gone) is not { } first)
             return;
         var request = first.Text is { } text ? JsonSerializer.Deserialize(text, ContractsJson.Default.ExecRequest) : null;
         if (request is null)
@@ -34,9 +37,11 @@ internal static class ExecStream
     });
 
     /// <summary>processes/{process}/stream: a process that runs, or has ended and is not forgotten.</summary>
-    public static Task AttachAsync(HttpContext context, string id, string process, ISandboxes sandboxes) => ServeAsync(context, async (socket, gone) =>
+    public static Task AttachAsync(HttpContext context, string id, string process, ISandboxes sandboxes, OpenCalls calls) => ServeAsync(context, async (socket, gone) =>
     {
-        var agent = sandboxes.Agent(sandboxes.Find(id).Id);
+        var sandbox = sandboxes.Find(id).Id;
+        using var open = calls.Enter(sandbox);
+        var agent = sandboxes.Agent(sandbox);
         var key = await ProcessRoutes.FindAsync(agent, process, gone.Token);
         await using var attached = await agent.AttachAsync(key, 0, 0, gone.Token);
         await RunAsync(socket, attached, gone);
@@ -55,15 +60,37 @@ internal static class ExecStream
             {
                 await serve(socket, gone);
             }
-            catch (Exception e) when (e is SandboxException or AgentException or JsonException)
+            catch (Exception e) when (e is SandboxException or AgentException or JsonException or TooManyCallsException)
             {
-                await socket.SendAsync(new ExecControl { Type = ExecMessages.Error, Error = Errors.Describe(e).Body }, gone.Token);
+                var error = Errors.Describe(e).Body;
+                Refusal.Note(context, error.Code);
+                await socket.SendAsync(new ExecControl { Type = ExecMessages.Error, Error = error }, gone.Token);
                 await CloseAsync(socket, ReceiveAsync(socket, null, gone), gone);
             }
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException)
         {
             // the client went away
+        }
+    }
+
+    // What a client has to say at once it must say soon.
+    private static async Task<ExecInput?> ReceiveFirstAsync(ExecSocket socket, CancellationTokenSource gone)
+    {
+        var first = socket.ReceiveAsync(gone.Token);
+        try
+        {
+            return await first.WaitAsync(FirstLimit, gone.Token);
+        }
+        catch (TimeoutException)
+        {
+            var error = new ErrorBody(ErrorCodes.DeadlineExceeded, $"The request did not come within {FirstLimit.TotalSeconds} seconds.", "Send it as soon as the connection is open.");
+            await socket.SendAsync(new ExecControl { Type = ExecMessages.Error, Error = error }, gone.Token);
+            await socket.CloseOutputAsync(gone.Token);
+            await ((Task)first).WaitAsync(CloseLimit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // its farewell
+            await gone.CancelAsync();
+            await ((Task)first).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return null;
         }
     }
 

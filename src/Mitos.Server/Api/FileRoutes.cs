@@ -6,6 +6,7 @@ using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Protocol.Messages;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.Api;
 
@@ -16,7 +17,7 @@ internal static class FileRoutes
 
     public static void Map(RouteGroupBuilder v1)
     {
-        var group = v1.MapGroup("/sandboxes/{id}/files").WithTags("files");
+        var group = v1.MapGroup("/sandboxes/{id}/files").WithTags("files").CountCalls();
         group.MapGet("/", ReadAsync).WithName("readFile").WithSummary("Reads a file").Produces<Stream>(200, Bytes);
         group.MapPut("/", WriteAsync).WithName("writeFile").WithSummary("Writes a file as a whole")
             .WithDescription("The body, of any size, is its content. The file appears complete or not at all; directories that are missing are made.").Accepts<Stream>(Bytes);

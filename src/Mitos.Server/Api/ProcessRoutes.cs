@@ -5,6 +5,7 @@ using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Protocol.Messages;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.Api;
 
@@ -15,7 +16,7 @@ internal static class ProcessRoutes
 
     public static void Map(RouteGroupBuilder v1)
     {
-        var group = v1.MapGroup("/sandboxes/{id}/processes").WithTags("processes");
+        var group = v1.MapGroup("/sandboxes/{id}/processes").WithTags("processes").CountCalls();
         group.MapGet("/", ListAsync).WithName("listProcesses").WithSummary("Lists the processes that were started through the API").WithRequestTimeout(ErrorHandling.GuestLimit)
             .WithDescription("In the order of their starts. Those that have ended stay for a while, unless somebody read their end.");
         group.MapPost("/{process}/signal", SignalAsync).WithName("signalProcess").WithSummary("Signals a process").Produces(204).WithRequestTimeout(ErrorHandling.GuestLimit);

@@ -1,6 +1,7 @@
 using Mitos.Contracts;
 using Mitos.Server.Api;
 using Mitos.Server.E2B.Control;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.E2B;
 
@@ -13,9 +14,16 @@ internal static class E2BErrors
 
     /// <summary>Answers what our own API would have answered.</summary>
     public static Task WriteAsync(HttpContext context, int status, ErrorBody body) =>
-        WriteAsync(context, Translate(status, body.Code), body.Remedy is { Length: > 0 } remedy && status >= 500 ? $"{body.Message} {remedy}" : body.Message);
+        SendAsync(context, Translate(status, body.Code), body.Remedy is { Length: > 0 } remedy && status >= 500 ? $"{body.Message} {remedy}" : body.Message);
 
+    /// <summary>Answers where only a status is known. It is counted.</summary>
     public static Task WriteAsync(HttpContext context, int status, string message)
+    {
+        Refusal.Note(context, Refusal.CodeOf(status));
+        return SendAsync(context, status, message);
+    }
+
+    private static Task SendAsync(HttpContext context, int status, string message)
     {
         context.Response.StatusCode = status;
         return context.Response.WriteAsJsonAsync(new E2BError(status, message), E2BJson.Default.E2BError);

@@ -1,6 +1,8 @@
 using Mitos.Server.E2B.Control;
 using Mitos.Server.E2B.Envd;
 using Mitos.Server.Gateway;
+using Mitos.Server.Lifecycles;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.E2B;
 
@@ -15,7 +17,7 @@ internal static class E2BHost
         services.AddSingleton(options);
         services.AddSingleton<SandboxControl>().AddSingleton<SandboxLogs>().AddSingleton<MetricSamples>().AddHostedService(provider => provider.GetRequiredService<MetricSamples>());
         services.AddSingleton<GuestNames>().AddSingleton<GuestEntries>().AddSingleton<ProcessService>().AddSingleton<FilesystemService>().AddSingleton<WatchService>();
-        services.AddSingleton(_ => new OpenCalls()).AddSingleton<EnvdApi>();
+        services.AddSingleton(provider => new OpenCalls(provider.GetRequiredService<LeaseStore>().TeamOf)).AddSingleton<EnvdApi>();
         services.AddSingleton(_ => new OpenRequests()).AddSingleton<PortForwarder>().AddSingleton<SandboxGateway>();
     }
 

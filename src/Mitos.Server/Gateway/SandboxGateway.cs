@@ -8,11 +8,12 @@ using Mitos.Server.E2B;
 using Mitos.Server.E2B.Envd;
 using Mitos.Server.E2B.Envd.Files;
 using Mitos.Server.Lifecycles;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.Gateway;
 
 /// <summary>Takes the requests that are for a sandbox out of the pipeline: those for its agent, and those for its ports.</summary>
-internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports, E2BOptions options)
+internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports, E2BOptions options, DataAudit audit)
 {
     private static readonly TimeSpan ResumedFor = TimeSpan.FromSeconds(300);
     private const string TokenHeader = "e2b-traffic-access-token";
@@ -35,12 +36,21 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
         if (address.Port is EnvdApi.Port or InterpreterGate.Port && Cors.TryAnswer(context))
             return true;
         var lease = leases.Find(address.Id);
+        if (address.Port == EnvdApi.Port && context.Request.Path == EnvdApi.HealthPath)
+            await ServeAsync(context, address, lease); // whether it runs is no secret
+        else
+            await audit.WatchAsync(context, () => Describe(context, address, lease), () => ServeAsync(context, address, lease));
+        return true;
+    }
+
+    private async Task ServeAsync(HttpContext context, SandboxAddress address, Lease? lease)
+    {
         if (address.Port != EnvdApi.Port && !MayPass(context.Request, lease)) // nor is a paused one resumed then
         {
             // The question of a page before its request cannot bear the token, and the guest must not see it without.
             if (!Cors.IsPreflight(context.Request) || !Cors.TryAnswer(context))
                 await GatewayErrors.NoTokenAsync(context, address.Id, TokenHeader, missing: !context.Request.Headers.ContainsKey(TokenHeader));
-            return true;
+            return;
         }
         SandboxInfo? info;
         try
@@ -51,7 +61,7 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
         {
             (e as TeamLimitException)?.Tell(context.Response);
             await GatewayErrors.NotResumedAsync(context, address.Id, Api.Errors.Describe(e));
-            return true;
+            return;
         }
         if (info is { State: SandboxState.Starting })
             await GatewayErrors.InTransitionAsync(context, address.Id);
@@ -63,7 +73,16 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
             await GatewayErrors.NoAccessAsync(context, address.Id, missing: !AccessToken.IsSent(context.Request));
         else
             await ports.ForwardAsync(context, info, address.Port, lease);
-        return true;
+    }
+
+    private DataAccess Describe(HttpContext context, SandboxAddress address, Lease? lease)
+    {
+        var (request, isAgent) = (context.Request, address.Port == EnvdApi.Port);
+        var proof = (isAgent || address.Port == InterpreterGate.Port) && AccessToken.IsSent(request) ? "accessToken"
+            : isAgent ? Signature.IsSigned(request) ? "signature" : null
+            : lease?.TrafficToken is null ? null : "trafficToken";
+        return new DataAccess(lease?.TeamId, null, proof, context.Connection.RemoteIpAddress?.ToString(), request.Method,
+            isAgent ? envd.NameOf(request.Path) : $"port {address.Port}", address.Id, 0, null);
     }
 
     // One that may be is resumed by a request to a port of its servers. Its agent's port does not count: clients ask there whether it runs.
@@ -84,10 +103,10 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
         if (Cors.TryAnswer(context))
             return true;
         var info = sandboxes.List().FirstOrDefault(info => info.State == SandboxState.Running && Signature.Matches(context.Request, info.AccessToken));
-        if (info is null)
-            await FileRoutes.RefuseAsync(context, 401, Signature.Refusal(context.Request));
-        else
-            await envd.ServeAsync(context, info);
+        var (id, lease) = (info?.Id.ToString(), info is null ? null : leases.Find(info.Id.ToString()));
+        await audit.WatchAsync(context,
+            () => new DataAccess(lease?.TeamId, null, "signature", context.Connection.RemoteIpAddress?.ToString(), context.Request.Method, FileRoutes.Path, id, 0, null),
+            () => info is null ? FileRoutes.RefuseAsync(context, 401, Signature.Refusal(context.Request)) : envd.ServeAsync(context, info));
         return true;
     }
 

@@ -4,23 +4,27 @@ using System.Text.Json.Serialization;
 namespace Mitos.Server.Requests;
 
 /// <summary>
-/// Who did what: a line of JSON for each request that may change something, in <c>audit.jsonl</c> of the state directory. A file, not rows: it goes on
+/// Who did what: a line of JSON for each request that may change something, in <c>audit.jsonl</c> of the state directory; what is done inside sandboxes is in <see cref="DataAudit"/>'s. A file, not rows: it goes on
 /// when the database is away. Never contents, queries or secrets.
 /// </summary>
-internal sealed class AuditLog(string directory, ILogger<AuditLog> logger, long maxBytes = AuditLog.MaxBytes) : IDisposable
+internal sealed class AuditLog(string directory, ILogger<AuditLog> logger, long maxBytes = AuditLog.MaxBytes, string name = AuditLog.File) : IDisposable
 {
+    public const string File = "audit.jsonl";
+
     private const long MaxBytes = 16 << 20;
     private const int Kept = 4;
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private readonly string _path = Path.Combine(directory, "audit.jsonl");
+    private readonly string _path = Path.Combine(directory, name);
     private readonly Lock _lock = new();
     private FileStream? _file;
     private bool _failing;
 
     /// <summary>Appends a line. Does not fail: what was done is done.</summary>
-    public void Write(AuditEntry entry)
+    public void Write(AuditEntry entry) => Write(JsonSerializer.SerializeToUtf8Bytes(entry, AuditJson.Default.AuditEntry));
+
+    /// <inheritdoc cref="Write(AuditEntry)"/>
+    public void Write(byte[] line)
     {
-        var line = JsonSerializer.SerializeToUtf8Bytes(entry, AuditJson.Default.AuditEntry);
         lock (_lock)
         {
             try
@@ -49,10 +53,10 @@ internal sealed class AuditLog(string directory, ILogger<AuditLog> logger, long 
         _file = null;
         for (var i = Kept - 1; i > 0; i--)
         {
-            if (File.Exists($"{_path}.{i}"))
-                File.Move($"{_path}.{i}", $"{_path}.{i + 1}", overwrite: true);
+            if (System.IO.File.Exists($"{_path}.{i}"))
+                System.IO.File.Move($"{_path}.{i}", $"{_path}.{i + 1}", overwrite: true);
         }
-        File.Move(_path, $"{_path}.1", overwrite: true);
+        System.IO.File.Move(_path, $"{_path}.1", overwrite: true);
     }
 }
 

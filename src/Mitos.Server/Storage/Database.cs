@@ -110,7 +110,7 @@ internal sealed class Database
     }
 
     private static Database Sqlite(string path) => new(() => new SqliteDatabase(SqliteDatabase.At(path)), $"The database {path}",
-        "Look whether its disk is full or read-only; a file that is damaged must be replaced by a copy.");
+        "Look whether another program holds it, and whether its disk is full or read-only; a file that is damaged must be replaced by a copy. Running sandboxes go on meanwhile.");
 
     private static Database Postgres(string connection)
     {

@@ -69,7 +69,7 @@ interpreterTest('code runs again after a filesystem-only pause', async (sandbox)
   await sandbox.pause({ keepMemory: false })
   await sandbox.connect()
   const run = (code) => until('code that runs again', () => sandbox.runCode(code).catch(() => null), 180_000)
-  assert.equal((await run('open("kept.txt").read()')).text, "'kept'")
+  assert.equal((await run('open("kept.txt").read()')).text, 'kept')
   assert.equal((await run('gone')).error.name, 'NameError')
 })
 

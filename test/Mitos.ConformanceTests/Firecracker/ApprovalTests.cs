@@ -11,8 +11,10 @@ namespace Mitos.ConformanceTests.Firecracker;
 /// <summary>No VMM is used before it has passed the short self-test, and each binary has to once.</summary>
 public sealed class ApprovalTests : IDisposable
 {
-    private readonly EngineOptions _options = FakeRig.NewOptions();
     private readonly FakeInstallation _fake = new();
+    private readonly EngineOptions _options;
+
+    public ApprovalTests() => _options = FakeRig.NewOptions(_fake);
 
     [Fact(Timeout = FakeRig.LimitMs)]
     public async Task What_passed_is_remembered_by_its_binary()

@@ -45,7 +45,7 @@ public sealed class BootFaultTests
     private static async Task<VmmException> ErrorOfAsync(FakePlan plan, MachineShape shape)
     {
         using var fake = new FakeInstallation(plan);
-        var options = FakeRig.NewOptions();
+        var options = FakeRig.NewOptions(fake);
         var error = await Assert.ThrowsAsync<VmmException>(() => ProbeRig.StartAsync(FakeRig.Candidate(fake), options, shape, FakeRig.Token));
         Assert.Empty(Holdings.Of(options));
         return error;

@@ -32,7 +32,7 @@ internal sealed class FakeRig : IAsyncDisposable
         var fake = new FakeInstallation(behaving);
         try
         {
-            var options = NewOptions();
+            var options = NewOptions(fake);
             return new FakeRig(fake, behaving, options, await ProbeRig.StartAsync(Candidate(fake, save), options, SelfTests.Shape, Token));
         }
         catch
@@ -43,10 +43,10 @@ internal sealed class FakeRig : IAsyncDisposable
     }
 
     /// <summary>Directories that nobody else has.</summary>
-    public static EngineOptions NewOptions()
+    public static EngineOptions NewOptions(FakeInstallation fake)
     {
         var id = RandomNumberGenerator.GetHexString(6, lowercase: true);
-        return new EngineOptions { StateDirectory = $"/var/tmp/mitos-fc-{id}", RunDirectory = $"/tmp/mf-{id}", CacheDirectory = $"/var/tmp/mitos-fc-{id}-cache" };
+        return new EngineOptions { StateDirectory = $"/var/tmp/mitos-fc-{id}", RunDirectory = $"/tmp/mf-{id}", CacheDirectory = $"/var/tmp/mitos-fc-{id}-cache", VmmFiles = fake.Files };
     }
 
     /// <summary>With less patience than is usual, for tests that wait for its end.</summary>

@@ -1,9 +1,6 @@
 using System.Net;
-using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Mitos.Contracts;
 using Mitos.EndToEnd.Hosting;
 
 namespace Mitos.EndToEnd.Crashes;
@@ -17,7 +14,7 @@ public sealed class OwnershipCrashTests(Daemon daemon) : IClassFixture<Daemon>
     public async Task Creates_that_are_repeated_after_a_crash_make_each_sandbox_once_and_its_owner_has_it()
     {
         using var http = new HttpClient { BaseAddress = daemon.Address };
-        http.DefaultRequestHeaders.Add("X-API-KEY", await MakeKeyAsync("red"));
+        http.DefaultRequestHeaders.Add("X-API-KEY", await TeamKeys.MakeAsync(daemon, "red"));
         var first = Enumerable.Range(0, Count).Select(i => CreateAsync(http, i)).ToList();
         await Task.WhenAny(first);
         await daemon.KillAsync();
@@ -39,25 +36,6 @@ public sealed class OwnershipCrashTests(Daemon daemon) : IClassFixture<Daemon>
         (await daemon.MitosAsync("rm", "--all")).Ok();
         foreach (var id in again)
             Assert.Equal(["sandbox.lifecycle.created", "sandbox.lifecycle.killed"], await EventsAsync(http, id!));
-    }
-
-    // Over the unix socket, as the administrator.
-    private async Task<string> MakeKeyAsync(string team)
-    {
-        using var http = new HttpClient(new SocketsHttpHandler
-        {
-            ConnectCallback = async (_, cancellationToken) =>
-            {
-                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(daemon.Socket), cancellationToken);
-                return new NetworkStream(socket, ownsSocket: true);
-            },
-        })
-        { BaseAddress = new Uri("http://localhost/") };
-        using var made = await http.PostAsJsonAsync("v1/teams", new CreateTeamRequest(team), ContractsJson.Default.CreateTeamRequest, TestContext.Current.CancellationToken);
-        Assert.Equal(HttpStatusCode.Created, made.StatusCode);
-        using var response = await http.PostAsJsonAsync("v1/keys", new CreateKeyRequest("ci", team), ContractsJson.Default.CreateKeyRequest, TestContext.Current.CancellationToken);
-        return (await response.Content.ReadFromJsonAsync(ContractsJson.Default.KeyBody, TestContext.Current.CancellationToken))!.Key!;
     }
 
     /// <returns>The id; null: the daemon ended meanwhile.</returns>

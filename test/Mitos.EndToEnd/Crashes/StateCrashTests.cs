@@ -50,7 +50,8 @@ public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
             }
             catch (Exception e)
             {
-                throw new Xunit.Sdk.XunitException($"MITOS_CRASH_SEED={seed}, crash {crash} {instant} of {string.Join(", ", attempts)}", e);
+                var log = File.ReadLines(Path.Combine(daemon.StateDirectory, "mitosd.log")).TakeLast(30);
+                throw new Xunit.Sdk.XunitException($"MITOS_CRASH_SEED={seed}, crash {crash} {instant} of {string.Join(", ", attempts)}; the daemons' last words:\n{string.Join('\n', log)}", e);
             }
             finally
             {

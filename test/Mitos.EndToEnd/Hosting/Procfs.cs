@@ -34,6 +34,13 @@ internal static class Procfs
     public static long PeakMemory(int pid) => long.Parse(
         File.ReadLines($"/proc/{pid}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) << 10;
 
+    /// <summary>The memory that a process has now, bytes (VmRSS).</summary>
+    public static long Memory(int pid) => long.Parse(
+        File.ReadLines($"/proc/{pid}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) << 10;
+
+    /// <summary>How many descriptors a process has open.</summary>
+    public static int Descriptors(int pid) => Directory.GetFileSystemEntries($"/proc/{pid}/fd").Length;
+
     /// <summary>Lets VmHWM begin anew (proc(5), clear_refs).</summary>
     public static void ResetPeakMemory(int pid) => File.WriteAllText($"/proc/{pid}/clear_refs", "5");
 

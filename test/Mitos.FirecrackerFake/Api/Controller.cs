@@ -18,6 +18,7 @@ internal sealed class Controller(string id, Planner planner)
         "PATCH /balloon/statistics", "GET /balloon/statistics", "PATCH /hotplug/memory", "GET /hotplug/memory", "PATCH /pmem/{id}", "PATCH /balloon/hinting/start", "PATCH /balloon/hinting/stop", "GET /balloon/hinting/status"];
     private readonly Dictionary<string, JsonObject> _configured = [];
     private readonly FakeDisks _disks = new();
+    private readonly Dictionary<string, Microsoft.Win32.SafeHandles.SafeFileHandle> _taps = []; // open as long as the process is
     private VsockDevice? _vsock;
     private JsonNode? _metadata;
     private FakeMachine? _machine;
@@ -100,6 +101,9 @@ internal sealed class Controller(string id, Planner planner)
             case "/drives/{drive_id}":
                 PutDrive(fields);
                 break;
+            case "/network-interfaces/{iface_id}":
+                PutCard((string)fields["iface_id"]!, (string)fields["host_dev_name"]!);
+                break;
             case "/vsock":
                 _vsock ??= BindVsock((string)fields["uds_path"]!, "Vsock config error: Cannot create backend for vsock device: UnixBind");
                 break;
@@ -108,6 +112,13 @@ internal sealed class Controller(string id, Planner planner)
         if (operation.Method == "PATCH" && _configured.TryGetValue(key, out var before))
             fields = (JsonObject)Merge(before.DeepClone(), fields)!;
         _configured[key] = (JsonObject)fields.DeepClone();
+    }
+
+    private void PutCard(string id, string tap)
+    {
+        if (_taps.Remove(id, out var before))
+            before.Dispose();
+        _taps[id] = Snapshots.OpenTap(tap, "Network config: Could not create the network device: ");
     }
 
     private void CheckMachine(JsonObject fields)
@@ -125,7 +136,7 @@ internal sealed class Controller(string id, Planner planner)
         if ((bool)fields["is_root_device"]! && _configured.Any(other => other.Key.StartsWith("/drives/", StringComparison.Ordinal) && other.Key != $"/drives/{fields["drive_id"]}" && (bool)other.Value["is_root_device"]!))
             throw new Fault("Drive config error: A root block device already exists!");
         var path = (string?)fields["path_on_host"] ?? throw new Fault("Drive config error: Unable to create the block device: Backing file path is missing; the fake knows no vhost-user drives.");
-        SetDrive(new DriveState((string)fields["drive_id"]!, path, (bool?)fields["is_read_only"] ?? false), "Drive config error: Unable to create the block device: ");
+        SetDrive(new DriveState((string)fields["drive_id"]!, path, (bool?)fields["is_read_only"] ?? false, Limiter(fields)), "Drive config error: Unable to create the block device: ");
     }
 
     private void PatchDrive(JsonObject fields)
@@ -134,7 +145,11 @@ internal sealed class Controller(string id, Planner planner)
             ?? throw new Fault($"Drive config error: Unable to patch the block device: there is no drive '{fields["drive_id"]}'.");
         if ((string?)fields["path_on_host"] is { } path)
             SetDrive(drive with { Path = path }, "Drive config error: Unable to patch the block device: ");
+        if (Limiter(fields) is { Length: > 0 } limiter)
+            _machine.Disks.SetLimiter(drive.Id, limiter);
     }
+
+    private static string Limiter(JsonObject fields) => fields["rate_limiter"] is { } limiter ? Json.Text(limiter) : "";
 
     private void SetDrive(DriveState drive, string refusal)
     {
@@ -173,7 +188,7 @@ internal sealed class Controller(string id, Planner planner)
             CpuCount = (int)machine["vcpu_count"]!,
             MemoryMiB = (int)machine["mem_size_mib"]!,
             Vsock = _configured.TryGetValue("/vsock", out var vsock) ? new VsockState((int)vsock["guest_cid"]!, (string)vsock["uds_path"]!) : null,
-            NetworkInterfaces = [.. _configured.Keys.Where(key => key.StartsWith("/network-interfaces/", StringComparison.Ordinal)).Select(key => key.Split('/')[2])],
+            NetworkInterfaces = [.. _configured.Where(part => part.Key.StartsWith("/network-interfaces/", StringComparison.Ordinal)).Select(part => new CardState(part.Key.Split('/')[2], (string)part.Value["host_dev_name"]!))],
         };
         _machine = new FakeMachine(shape, GuestMemory.Create((long)shape.MemoryMiB << 20), _disks, _vsock, release.HoldsVsockAfterBarePause && !plan.WithoutDefects);
         _machine.Start(boots: true);
@@ -188,6 +203,8 @@ internal sealed class Controller(string id, Planner planner)
         if (_configures)
             throw new Fault("Load snapshot error: Loading a microVM snapshot not allowed after configuring boot-specific resources.");
         _machine = Snapshots.Load(fields, release, path => BindVsock(path, "vsock: Error binding to the host-side Unix socket: "), _disks, plan);
+        foreach (var card in _machine.Shape.NetworkInterfaces)
+            _taps[card.Id] = Snapshots.OpenTap(card.Tap, "Load snapshot error: Failed to restore from snapshot: Failed to build microVM from snapshot: Failed to restore devices: ", isFatal: true);
         _configured["/machine-config"] = new JsonObject { ["vcpu_count"] = _machine.Shape.CpuCount, ["mem_size_mib"] = _machine.Shape.MemoryMiB };
         _machine.Start(boots: false);
         _machine.SetLoaded();
@@ -205,7 +222,9 @@ internal sealed class Controller(string id, Planner planner)
     private JsonObject FullConfig()
     {
         JsonArray All(string prefix) => [.. _configured.Where(part => part.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(part => part.Value.DeepClone())];
-        var full = new JsonObject { ["drives"] = All("/drives/"), ["network-interfaces"] = All("/network-interfaces/"), ["machine-config"] = MachineConfig() };
+        JsonArray drives = _machine is null ? All("/drives/") :
+            [.. _machine.Disks.States.Select(state => new JsonObject { ["drive_id"] = state.Id, ["path_on_host"] = state.Path, ["rate_limiter"] = state.RateLimiter.Length > 0 ? JsonNode.Parse(state.RateLimiter) : null })];
+        var full = new JsonObject { ["drives"] = drives, ["network-interfaces"] = All("/network-interfaces/"), ["machine-config"] = MachineConfig() };
         foreach (var part in (string[])["boot-source", "vsock", "balloon", "entropy", "logger", "metrics"])
             full[part] = _configured.TryGetValue("/" + part, out var set) ? set.DeepClone() : null;
         return full;

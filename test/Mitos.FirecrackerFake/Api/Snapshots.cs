@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.Win32.SafeHandles;
 using Mitos.FirecrackerFake.Machine;
 using Mitos.FirecrackerFake.Plan;
 using Mitos.FirecrackerFake.Spec;
@@ -48,8 +49,10 @@ internal static class Snapshots
             var state = ReadState((string)fields["snapshot_path"]!, release);
             foreach (var entry in fields["network_overrides"]?.AsArray() ?? [])
             {
-                if (!state.NetworkInterfaces.Contains((string)entry!["iface_id"]!))
+                var (id, tap) = ((string)entry!["iface_id"]!, (string)entry["host_dev_name"]!);
+                if (state.NetworkInterfaces.All(card => card.Id != id))
                     throw Fatal("Failed to get snapshot state from file: Unknown Network Device.");
+                state = state with { NetworkInterfaces = [.. state.NetworkInterfaces.Select(card => card.Id == id ? card with { Tap = tap } : card)] };
             }
             if ((string?)fields["vsock_override"]?["uds_path"] is { } path)
                 state = state with { Vsock = state.Vsock is { } vsock ? vsock with { Path = path } : throw Fatal("Failed to get snapshot state from file: Unknown Vsock Device.") };
@@ -62,6 +65,19 @@ internal static class Snapshots
         catch (Fault e) when (!e.IsFatal)
         {
             throw Fatal($"Failed to build microVM from snapshot: Failed to restore devices: {e.Message}");
+        }
+    }
+
+    /// <exception cref="Fault">It cannot be opened.</exception>
+    public static SafeFileHandle OpenTap(string name, string refusal, bool isFatal = false)
+    {
+        try
+        {
+            return Libc.OpenTap(name);
+        }
+        catch (IOException e)
+        {
+            throw new Fault(refusal + e.Message) { IsFatal = isFatal };
         }
     }
 
@@ -82,7 +98,7 @@ internal static class Snapshots
     }
 
     // Not truncated when its length fits: it may be the very file that the machine was restored from.
-    private static Microsoft.Win32.SafeHandles.SafeFileHandle OpenMemory(string path, FakeMachine machine)
+    private static SafeFileHandle OpenMemory(string path, FakeMachine machine)
     {
         try
         {

@@ -29,6 +29,13 @@ internal sealed class FakeDisks
         _disks[at] = (drive, file);
     }
 
+    /// <summary>Limits a drive, whose file stays as it is.</summary>
+    public void SetLimiter(string id, string limiter)
+    {
+        var at = _disks.FindIndex(disk => disk.State.Id == id);
+        _disks[at] = (_disks[at].State with { RateLimiter = limiter }, _disks[at].File);
+    }
+
     public void Describe(WireWriter writer)
     {
         writer.Number(_disks.Count);

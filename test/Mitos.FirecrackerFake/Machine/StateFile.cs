@@ -59,7 +59,7 @@ internal sealed record DeviceState
 
     public VsockState? Vsock { get; init; }
 
-    public IReadOnlyList<string> NetworkInterfaces { get; init; } = [];
+    public IReadOnlyList<CardState> NetworkInterfaces { get; init; } = [];
 
     /// <summary>The guest's one register: what both counters of its invariant are, or are about to be.</summary>
     public ulong Register { get; init; }
@@ -67,7 +67,15 @@ internal sealed record DeviceState
     public bool IsHalted { get; init; }
 }
 
-internal sealed record DriveState(string Id, string Path, bool IsReadOnly);
+/// <param name="Id">Of the drive.</param>
+/// <param name="Path">On the host.</param>
+/// <param name="IsReadOnly">For the guest.</param>
+/// <param name="RateLimiter">JSON; empty: none. A snapshot has it.</param>
+internal sealed record DriveState(string Id, string Path, bool IsReadOnly, string RateLimiter = "");
+
+/// <param name="Id">Of the interface.</param>
+/// <param name="Tap">The host's device.</param>
+internal sealed record CardState(string Id, string Tap);
 
 internal sealed record VsockState(int ContextId, string Path);
 

@@ -20,7 +20,7 @@ public sealed class LayoutTests
         [typeof(ScanArgument)] = ("struct pm_scan_arg",
             ["size", "flags", "start", "end", "walk_end", "vec", "vec_len", "max_pages", "category_inverted", "category_mask", "category_anyof_mask", "return_mask"]),
         [typeof(SpawnRequest)] = ("struct mitos_spawn_request",
-            ["paths", "argv", "envp", "cwd", "fds", "cgroups", "groups", "nofile", "fd_count", "cgroup_count", "group_count", "uid", "gid", "flags", "network"]),
+            ["paths", "argv", "envp", "cwd", "fds", "cgroups", "groups", "nofile", "fd_count", "cgroup_count", "group_count", "uid", "gid", "flags", "network", "mounts"]),
     };
 
     public static TheoryData<string> Structs => new(Layouts.Keys.Select(type => type.Name));
@@ -63,8 +63,8 @@ public sealed class LayoutTests
     [Fact]
     public void The_flags_and_the_steps_of_the_spawn_shim_are_the_managed_ones()
     {
-        string[] flags = ["MITOS_NEW_SESSION", "MITOS_SET_IDENTITY", "MITOS_NO_NEW_PRIVILEGES", "MITOS_NO_HUGE_PAGES", "MITOS_NO_CORE"];
-        string[] steps = ["NONE", "CLONE", "SESSION", "CGROUP", "DESCRIPTORS", "TERMINAL", "LIMITS", "IDENTITY", "CWD", "EXEC", "NETWORK"];
+        string[] flags = ["MITOS_NEW_SESSION", "MITOS_SET_IDENTITY", "MITOS_NO_NEW_PRIVILEGES", "MITOS_NO_HUGE_PAGES", "MITOS_NO_CORE", "MITOS_ENTER_FIRST"];
+        string[] steps = ["NONE", "CLONE", "SESSION", "CGROUP", "DESCRIPTORS", "TERMINAL", "LIMITS", "IDENTITY", "CWD", "EXEC", "NETWORK", "MOUNTS"];
         var values = Headers.Evaluate([.. flags, .. steps.Select(step => "STEP_" + step)], Shim.Source);
         Assert.Equal(Enum.GetValues<SpawnFlags>().Select(flag => (long)flag), flags.Select(flag => values[flag]));
         Assert.Equal(Enumerable.Range(0, Spawner.Steps.Count).Select(step => (long)step), steps.Select(step => values["STEP_" + step]));

@@ -29,6 +29,18 @@ public sealed class CgroupHierarchyTests : IDisposable
     }
 
     [Fact]
+    public void The_controller_of_disks_is_used_where_it_is_and_not_missed_where_it_is_not()
+    {
+        Assert.True(CgroupHierarchy.From([Unified("cpuset cpu io memory pids")]).HasDisks);
+        var found = CgroupHierarchy.From([Unified("cpuset cpu memory pids")]);
+        Assert.Equal((2, false, 0), (found.Version, found.HasDisks, found.Missing.Count));
+        found = CgroupHierarchy.From(["cgroup /cg/all cgroup rw,memory,cpu,pids 0 0", "cgroup /cg/blkio cgroup rw,blkio 0 0"]);
+        Assert.Equal((1, true, 0), (found.Version, found.HasDisks, found.Missing.Count));
+        Assert.Equal(["/cg/all", "/cg/blkio"], found.Roots);
+        Assert.False(CgroupHierarchy.From(["cgroup /cg/all cgroup rw,memory,cpu,pids 0 0"]).HasDisks);
+    }
+
+    [Fact]
     public void Controllers_mounted_together_are_one_root()
     {
         var found = CgroupHierarchy.From(["cgroup /cg/all cgroup rw,memory,cpu,pids 0 0"]);

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Mitos.Linux.Cgroups;
+using Mitos.Linux.Files;
 using Mitos.Linux.Processes;
 using Mitos.Linux.Tests.Hosting;
 
@@ -31,6 +32,22 @@ public sealed class CgroupTests : IDisposable
         Assert.True(group.TryRemove());
         Assert.All(Places(_name + "/inner"), place => Assert.False(Directory.Exists(place)));
         Assert.True(group.TryRemove()); // it is gone
+    }
+
+    [Fact]
+    public void Rates_of_the_disk_are_the_kernel_s_and_can_be_lifted()
+    {
+        Assert.SkipUnless(_host.HasDisks, "This host's cgroups have no controller of disks.");
+        var disk = BlockDevice.Of("/");
+        Assert.SkipWhen(disk is null, "The root file system of this host is on no disk.");
+        var group = Cgroup.Create(_host, _name, Limits with { Disks = [new DiskRate(disk, 50 << 20, 2000)] });
+        Assert.Equal(_host.Version == 2 ? [$"{disk} rbps=52428800 wbps=52428800 riops=2000 wiops=2000"] : [$"{disk} 2000", $"{disk} 2000", $"{disk} 52428800", $"{disk} 52428800"], DiskLimits());
+        group.LimitDisks([new DiskRate(disk, 0, 0)]);
+        Assert.Empty(DiskLimits());
+        Assert.ThrowsAny<IOException>(() => group.LimitDisks([new DiskRate("4095:77", 1 << 20, 0)]));
+
+        List<string> DiskLimits() => Places(_name).SelectMany(place => (string[])["io.max", "blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device", "blkio.throttle.read_iops_device", "blkio.throttle.write_iops_device"], Path.Combine)
+            .Where(File.Exists).SelectMany(File.ReadAllLines).Order(StringComparer.Ordinal).ToList();
     }
 
     [Fact]

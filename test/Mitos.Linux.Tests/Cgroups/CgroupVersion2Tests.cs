@@ -31,6 +31,19 @@ public sealed class CgroupVersion2Tests : IDisposable
     }
 
     [Fact]
+    public void Rates_of_disks_are_written_and_lifted_where_there_is_the_controller_for_them()
+    {
+        var tree = Tree("cpu memory pids", "cpu io memory pids");
+        Assert.True(tree.HasDisks);
+        var group = Cgroup.Create(tree, "mitos/engine/group", new CgroupLimits(1, 1, 1, [new DiskRate("8:0", 50 << 20, 0)]));
+        Assert.Equal("+io", File.ReadAllText(_scratch["v2"] + "/mitos/engine/cgroup.subtree_control").Trim());
+        Assert.Equal("8:0 rbps=52428800 wbps=52428800 riops=max wiops=max", Read("io.max"));
+        group.LimitDisks([new DiskRate("8:0", 0, 100)]);
+        Assert.Equal("8:0 rbps=max wbps=max riops=100 wiops=100", Read("io.max"));
+        Assert.False(Tree("cpu memory pids").HasDisks);
+    }
+
+    [Fact]
     public void Processes_and_kills_are_read_as_version_2_writes_them()
     {
         var tree = Tree("cpu memory pids");
@@ -76,16 +89,16 @@ public sealed class CgroupVersion2Tests : IDisposable
 
     private string Read(string file) => File.ReadAllText(_scratch["v2"] + "/mitos/engine/group/" + file);
 
-    private CgroupHierarchy Tree(string enabled)
+    private CgroupHierarchy Tree(string enabled, string all = "cpu memory pids")
     {
         foreach (var place in (string[])["", "/mitos", "/mitos/engine", "/mitos/engine/group"])
         {
             Directory.CreateDirectory(_scratch["v2"] + place);
-            foreach (var file in (string[])["cgroup.procs", "memory.max", "pids.max", "cpu.max", "memory.events"])
+            foreach (var file in (string[])["cgroup.procs", "memory.max", "pids.max", "cpu.max", "memory.events", "io.max"])
                 File.WriteAllText(_scratch["v2"] + place + "/" + file, "");
             File.WriteAllText(_scratch["v2"] + place + "/cgroup.subtree_control", place == "/mitos/engine/group" ? "" : enabled + "\n");
         }
-        File.WriteAllText(_scratch["v2"] + "/cgroup.controllers", "cpu memory pids\n");
+        File.WriteAllText(_scratch["v2"] + "/cgroup.controllers", all + "\n");
         return CgroupHierarchy.From([$"cgroup2 {_scratch["v2"]} cgroup2 rw 0 0"]);
     }
 }

@@ -32,6 +32,8 @@
 #include <linux/vm_sockets.h>
 #include <sys/wait.h>
 #include <linux/fs.h> // with linux/mount.h; sys/mount.h of glibc 2.36 cannot stand beside it
+#define MNT_DETACH 2 // sys/mount.h
+#include <linux/if_tun.h>
 #include <linux/random.h>
 #include <linux/reboot.h>
 

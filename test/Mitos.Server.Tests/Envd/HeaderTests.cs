@@ -3,6 +3,7 @@ using Mitos.Engine.Sandboxes;
 using Mitos.Server.E2B.Envd;
 using Mitos.Server.E2B.Envd.Connect;
 using Mitos.Server.E2B.Envd.Files;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.Tests.Envd;
 
@@ -60,15 +61,17 @@ public sealed class HeaderTests
     [Fact]
     public void Calls_beyond_a_limit_are_refused_with_it_and_room_comes_back()
     {
-        var calls = new OpenCalls(ofOne: 2, ofAll: 3);
-        var (one, other) = (SandboxId.New(), SandboxId.New());
+        var (one, other, foreign) = (SandboxId.New(), SandboxId.New(), SandboxId.New());
+        var calls = new OpenCalls(id => id == foreign.ToString() ? "blue" : "red", ofOne: 2, ofTeam: 3, ofAll: 4);
         using var first = calls.Enter(one);
         var second = calls.Enter(one);
-        var error = Assert.Throws<ConnectException>(() => calls.Enter(one));
+        var error = Server.E2B.Envd.Connect.ConnectException.Of(Assert.Throws<TooManyCallsException>(() => calls.Enter(one)));
         Assert.Equal(("resource_exhausted", 429), (error.Code, error.Status));
         Assert.StartsWith("2 calls of this sandbox are open", error.Message, StringComparison.Ordinal);
         using var third = calls.Enter(other);
-        Assert.StartsWith("3 calls are open on this server", Assert.Throws<ConnectException>(() => calls.Enter(other)).Message, StringComparison.Ordinal);
+        Assert.StartsWith("3 calls of this team's sandboxes are open", Assert.Throws<TooManyCallsException>(() => calls.Enter(other)).Message, StringComparison.Ordinal);
+        using (calls.Enter(foreign)) // what one team has open is not in the way of another
+            Assert.StartsWith("4 calls are open on this server", Assert.Throws<TooManyCallsException>(() => calls.Enter(foreign)).Message, StringComparison.Ordinal);
         second.Dispose();
         calls.Enter(one).Dispose();
     }

@@ -114,6 +114,30 @@ public sealed class MetricsTests(ServerFixture server)
             : text["http_server_request_duration_seconds_count", ("http_response_status_code", status), ("http_route", route)];
     }
 
+    [Fact]
+    public async Task Refusals_of_the_gateway_and_of_calls_to_sandboxes_are_counted_by_their_code()
+    {
+        using var guest = await EnvdClient.ShareAsync(server);
+        var before = await ScrapeAsync();
+        await AskAsync(502, "nobodyhasthisid", "3000");
+        await AskAsync(502, guest.Id, "3999"); // nothing listens there
+        await AskAsync(400, guest.Id, "none");
+        await AskAsync(401, guest.Id, "49983");
+        using (var stream = await guest.OpenAsync("process.Process/Start", new Mitos.Server.E2B.Envd.Wire.StartRequest { Process = new() { Cmd = "/nowhere" } }))
+            await Assert.ThrowsAsync<EnvdError>(stream.ReadAsync<Mitos.Server.E2B.Envd.Wire.StartResponse>);
+        await Assert.ThrowsAsync<EnvdError>(() => guest.CallAsync<Mitos.Server.E2B.Envd.Wire.StatResponse>("filesystem.Filesystem/Stat", new Mitos.Server.E2B.Envd.Wire.StatRequest { Path = "/nowhere" }));
+        var after = await ScrapeAsync();
+        foreach (var (code, count) in new[] { ("not_found", 2), ("failed_precondition", 1), ("invalid_argument", 2), ("unauthenticated", 1), ("internal", 0) })
+            Assert.Equal((code, count), (code, after["mitos_errors_total", ("code", code)] - before["mitos_errors_total", ("code", code)]));
+
+        async Task AskAsync(int status, string id, string port)
+        {
+            using var http = new HttpClient { BaseAddress = server.Address, DefaultRequestHeaders = { { "E2b-Sandbox-Id", id }, { "E2b-Sandbox-Port", port } } };
+            using var response = await http.GetAsync("files?path=/etc/passwd", ServerFixture.Soon);
+            Assert.Equal(status, (int)response.StatusCode);
+        }
+    }
+
     private async Task<PrometheusText> ScrapeAsync()
     {
         using var response = await server.Http.GetAsync("metrics", ServerFixture.Soon);

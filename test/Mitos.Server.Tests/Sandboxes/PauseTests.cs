@@ -39,13 +39,17 @@ public sealed class PauseTests(ServerFixture server)
     }
 
     [Fact]
-    public async Task A_sandbox_that_is_paused_without_its_memory_boots_with_its_files()
+    public async Task A_sandbox_that_is_paused_or_resumed_without_its_memory_boots_with_its_files()
     {
         await using var sandbox = await server.CreateAsync();
         await server.Client.ExecAsync(sandbox.Id, new ExecRequest { Cmd = "echo kept > /root/file; echo lost > /dev/shm/memory", User = "root" });
         Assert.True((await server.Http.PostJsonAsync($"v1/sandboxes/{sandbox.Id}/pause", """{"memory":false}""").ReadAsync<SandboxBody>()).FilesOnly);
         Assert.Null((await server.Client.ResumeAsync(sandbox.Id)).FilesOnly);
         Assert.Equal("kept\n", (await server.Client.ExecAsync(sandbox.Id, new ExecRequest { Cmd = "cat /root/file; ls /dev/shm", User = "root" })).Stdout);
+        await server.Client.ExecAsync(sandbox.Id, new ExecRequest { Cmd = "echo more >> /root/file; echo lost > /dev/shm/memory", User = "root" });
+        Assert.Null((await server.Client.PauseAsync(sandbox.Id)).FilesOnly);
+        await server.Client.ResumeAsync(sandbox.Id, new ResumeRequest { Memory = false });
+        Assert.Equal("kept\nmore\n", (await server.Client.ExecAsync(sandbox.Id, new ExecRequest { Cmd = "cat /root/file; ls /dev/shm", User = "root" })).Stdout);
     }
 
     [Fact]

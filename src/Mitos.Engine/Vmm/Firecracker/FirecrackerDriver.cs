@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
@@ -30,6 +29,9 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
     internal TimeSpan StartLimit { get; init; } = TimeSpan.FromSeconds(10);
 
     public VmmFacts Facts { get; } = facts;
+
+    // Releases are one file; one that was built with glibc needs its libraries.
+    public IReadOnlyList<string> Files { get; } = HostFiles.IsSelfContained(facts.Binary) ? [facts.Binary] : [.. HostFiles.Programs, facts.Binary];
 
     /// <summary>In the directory of the layers, for blocks are shared within one file system.</summary>
     public string PlaceImage(string image)
@@ -63,6 +65,7 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
     {
         if (version.WhyNot(spec.Shape.MemoryBytes) is { } reason)
             throw new VmmException($"Machine {spec.Id} cannot be started: {reason}.");
+        spec.Card?.Attach(spec).Dispose(); // it opens the tap itself, and says less when that fails
         var home = Path.Combine(spec.RunDirectory, Home);
         Directory.CreateDirectory(home);
         FileOwner.Set(home, spec.UserId);
@@ -79,6 +82,8 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             var state = MemoryFile.Reopen(process.Id, FirecrackerRequests.StateDescriptor);
             open.Add(state);
             var scratch = save == FirecrackerSave.Diff ? MemoryFile.Reopen(process.Id, FirecrackerRequests.ScratchDescriptor) : null;
+            if (spec.DiskLimit is { } limit)
+                api.Call(FirecrackerRequests.LimitDisk(limit), Deadline.In(StartLimit));
             return new FirecrackerMachine(spec, version, process, api, state, scratch, layers);
         }
         catch (Exception e)
@@ -87,6 +92,20 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             if (e is LinuxException)
                 throw new VmmException($"Firecracker {spec.Id} cannot be taken over: {e.Message}", e);
             throw;
+        }
+    }
+
+    /// <summary>Makes a call by which Firecracker opens the card's tap.</summary>
+    /// <exception cref="VmmException">Refused; what is wrong with the tap comes first.</exception>
+    internal static void WithCard(VmmSpec spec, Action call)
+    {
+        try
+        {
+            call();
+        }
+        catch (VmmException e) when (spec.Card?.Explain(spec, e) is { } explained)
+        {
+            throw explained;
         }
     }
 
@@ -110,7 +129,9 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
             machine.SetDisk(spec.Disk, deadline);
             api.Call(FirecrackerRequests.Machine(spec.Shape.CpuCount, spec.Shape.MemoryMiB), deadline);
             api.Call(FirecrackerRequests.Boot(KernelCommandLine(spec.Boot!), spec.Boot!.Initramfs.Length > 0), deadline);
-            api.Call(FirecrackerRequests.Disk(), deadline);
+            api.Call(FirecrackerRequests.Disk(spec.DiskLimit ?? default), deadline);
+            if (spec.Card is { } card)
+                WithCard(spec, () => api.Call(FirecrackerRequests.Card(card), deadline));
             api.Call(FirecrackerRequests.Vsock(), deadline);
             api.Call(FirecrackerRequests.Entropy(), deadline);
             api.Call(FirecrackerRequests.Start, deadline);
@@ -153,23 +174,22 @@ public sealed class FirecrackerDriver(VmmFacts facts, FirecrackerVersion version
                 descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
             if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
                 descriptors.Add(Keep(FileDescriptors.OpenRead(withInitramfs.Initramfs)));
-            var home = Keep(FileDescriptors.OpenDirectory(Path.Combine(spec.RunDirectory, Home)));
-            descriptors.Add(home);
             var groups = spec.Cgroup.OpenProcs();
             open.AddRange(groups);
             process = Spawner.Start(new SpawnOptions
             {
                 Path = Facts.Binary,
                 Arguments = ["firecracker", "--id", spec.Id, "--api-sock", FirecrackerRequests.ApiSocket],
-                // The run directory above is root's alone: its home is entered by the descriptor.
                 Descriptors = descriptors,
-                Directory = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptors.Count - 1}"),
+                Directory = Path.Combine(spec.RunDirectory, Home),
+                EnterFirst = true, // the run directory above is root's alone
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
                 Groups = KvmAccess.Groups,
                 NoHugePages = true,
                 NoCoreDump = true,
-                Network = NetworkNamespace.Empty,
+                Network = spec.Card?.Network ?? NetworkNamespace.Empty,
+                Mounts = spec.Mounts,
                 MaxOpenFiles = 1024,
             });
             api = new FirecrackerApi(ApiOf(spec), spec.Id, process, () => LastWords(spec), Deadline.In(StartLimit));

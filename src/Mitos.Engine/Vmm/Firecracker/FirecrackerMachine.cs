@@ -113,10 +113,12 @@ internal sealed class FirecrackerMachine : IVmm
         {
             RandomAccess.SetLength(_state.Handle, 0);
             RandomAccess.Write(_state.Handle, state.Span, 0);
-            _api.Call(FirecrackerRequests.Load(trackDirtyPages: _scratch is not null), deadline);
+            FirecrackerDriver.WithCard(_spec, () => _api.Call(FirecrackerRequests.Load(trackDirtyPages: _scratch is not null, _spec.Card), deadline));
             if (Memory.Count == 0)
                 throw new VmmException($"Firecracker {Id} says that it loaded a state, but maps nothing of its generation.");
             writeMemory(Memory);
+            if (_spec.DiskLimit is { } limit)
+                _api.Call(FirecrackerRequests.LimitDisk(limit), deadline);
             _saved = true; // by the machine that it was
         }
         catch

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Mitos.Engine.Disks;
 
 namespace Mitos.Engine.Vmm.Firecracker;
 
@@ -18,6 +19,8 @@ internal static class FirecrackerRequests
 
     /// <summary>Sockets in the process's working directory.</summary>
     public const string ApiSocket = "api", AgentSocket = "agent";
+
+    private const string CardId = "eth0";
 
     public static readonly byte[] Pause = Make("PATCH", "/vm", new JsonObject { ["state"] = "Paused" });
     public static readonly byte[] Resume = Make("PATCH", "/vm", new JsonObject { ["state"] = "Resumed" });
@@ -52,28 +55,51 @@ internal static class FirecrackerRequests
     }
 
     // Sync: io_uring costs each restore a tenth of a second. Unsafe: the machine does not outlive the host, so its flushes gain nothing.
-    public static byte[] Disk() => Make("PUT", "/drives/disk0", new JsonObject
+    public static byte[] Disk(DiskLimit limit = default)
     {
-        ["drive_id"] = "disk0",
-        ["path_on_host"] = PathOf(DiskDescriptor),
-        ["is_root_device"] = false,
-        ["is_read_only"] = false,
-        ["cache_type"] = "Unsafe",
-        ["io_engine"] = "Sync",
-    });
+        var body = new JsonObject
+        {
+            ["drive_id"] = "disk0",
+            ["path_on_host"] = PathOf(DiskDescriptor),
+            ["is_root_device"] = false,
+            ["is_read_only"] = false,
+            ["cache_type"] = "Unsafe",
+            ["io_engine"] = "Sync",
+        };
+        if (limit != default)
+            body["rate_limiter"] = RateLimiter(limit);
+        return Make("PUT", "/drives/disk0", body);
+    }
+
+    /// <summary>Limits the disk of a machine that is there already. A state has the limit that its machine had.</summary>
+    public static byte[] LimitDisk(DiskLimit limit) => Make("PATCH", "/drives/disk0", new JsonObject { ["drive_id"] = "disk0", ["rate_limiter"] = RateLimiter(limit) });
 
     public static byte[] Vsock() => Make("PUT", "/vsock", new JsonObject { ["guest_cid"] = 3, ["uds_path"] = AgentSocket });
 
     public static byte[] Entropy() => Make("PUT", "/entropy", []);
 
+    public static byte[] Card(NetworkCard card) => Make("PUT", "/network-interfaces/" + CardId, new JsonObject { ["iface_id"] = CardId, ["guest_mac"] = card.MacAddress, ["host_dev_name"] = card.Tap });
+
     /// <param name="trackDirtyPages">For <see cref="SaveDiff"/>; costs a fault for each page that is written first.</param>
-    public static byte[] Load(bool trackDirtyPages) => Make("PUT", "/snapshot/load", new JsonObject
+    /// <param name="card">Its tap takes the place of the one that the state names: since 1.12, so in all that are driven.</param>
+    public static byte[] Load(bool trackDirtyPages, NetworkCard? card = null)
     {
-        ["track_dirty_pages"] = trackDirtyPages,
-        ["snapshot_path"] = PathOf(StateDescriptor),
-        ["resume_vm"] = false,
-        ["mem_backend"] = new JsonObject { ["backend_type"] = "File", ["backend_path"] = PathOf(IVmmDriver.MemoryDescriptor) },
-    });
+        var body = new JsonObject
+        {
+            ["track_dirty_pages"] = trackDirtyPages,
+            ["snapshot_path"] = PathOf(StateDescriptor),
+            ["resume_vm"] = false,
+            ["mem_backend"] = new JsonObject { ["backend_type"] = "File", ["backend_path"] = PathOf(IVmmDriver.MemoryDescriptor) },
+        };
+        if (card is not null)
+            body["network_overrides"] = new JsonArray(new JsonObject { ["iface_id"] = CardId, ["host_dev_name"] = card.Tap });
+        return Make("PUT", "/snapshot/load", body);
+    }
+
+    // One bucket is for reads and writes together; one of size 0 is none.
+    private static JsonObject RateLimiter(DiskLimit limit) => new() { ["bandwidth"] = Bucket(limit.BytesPerSecond), ["ops"] = Bucket(limit.OperationsPerSecond) };
+
+    private static JsonObject Bucket(long perSecond) => new() { ["size"] = perSecond, ["refill_time"] = 1000 };
 
     private static byte[] Save(string type, string memoryPath) => Make("PUT", "/snapshot/create", new JsonObject
     {

@@ -22,7 +22,10 @@ internal static class QemuCommandLine
 
     public static string FileNodeOf(LayerId layer) => "f" + layer;
 
-    public static IReadOnlyList<string> Make(VmmSpec spec, VmmFacts facts)
+    /// <param name="spec">What to start.</param>
+    /// <param name="facts">The VMM.</param>
+    /// <param name="tap">Descriptor of the tap of its card; null: it has none.</param>
+    public static IReadOnlyList<string> Make(VmmSpec spec, VmmFacts facts, int? tap = null)
     {
         var tcg = facts.Accelerator == "tcg";
         var arguments = new List<string>
@@ -38,9 +41,9 @@ internal static class QemuCommandLine
             // the console stays in a ring in QEMU: a guest that prints without end fills nothing on the host
             "-chardev", "ringbuf,id=console,size=65536", "-serial", "chardev:console",
             "-chardev", $"socket,id=agent,fd={AgentDescriptor},server=on,wait=off",
-            "-netdev", spec.UserModeNetwork ? "user,id=net,ipv6=off" : "hubport,hubid=0,id=net",
+            "-netdev", tap is { } card ? $"tap,id=net,fd={card}" : spec.UserModeNetwork ? "user,id=net,ipv6=off" : "hubport,hubid=0,id=net",
         };
-        arguments.AddRange(Devices(facts.Accelerator));
+        arguments.AddRange(Devices(facts.Accelerator, spec.Card?.MacAddress));
         for (var position = 0; position <= spec.Disk.Frozen.Length + 1; position++)
             arguments.AddRange(["-add-fd", $"fd={FirstDiskDescriptor + position},set={DiskSet(position)}"]);
         // a second one for the active layer, read-only: it will be frozen
@@ -69,7 +72,7 @@ internal static class QemuCommandLine
     private const string Disk = "virtio-blk-device,id=disk0,werror=report,rerror=report";
 
     // What the guest sees of its machine, but for the disk, which needs its layers.
-    private static string[] Devices(string accelerator) =>
+    private static string[] Devices(string accelerator, string? macAddress = null) =>
     [
         // a stream made by xen-save-devices-state carries no configuration section
         "-global", "migration.send-configuration=off",
@@ -80,8 +83,20 @@ internal static class QemuCommandLine
         "-cpu", accelerator == "tcg" ? "max,erms=off" : HostCpu.HasVirtualization() ? "host" : "host,arch-capabilities=off",
         "-device", "virtio-serial-device", "-device", "virtserialport,chardev=agent,name=mitos.agent",
         // the card is always there, because the devices of a generation and its descendants must be the same
-        "-device", "virtio-net-device,netdev=net,guest_announce=off,mac=02:6d:69:74:6f:73",
+        "-device", $"virtio-net-device,netdev=net,guest_announce=off,mac={macAddress ?? "02:6d:69:74:6f:73"}",
     ];
+
+    /// <summary>The arguments of block_set_io_throttle. It belongs to the device, whatever its layers, and to no state.</summary>
+    public static JsonObject Throttle(DiskLimit limit) => new()
+    {
+        ["id"] = "disk0",
+        ["bps"] = 0,
+        ["bps_rd"] = limit.BytesPerSecond,
+        ["bps_wr"] = limit.BytesPerSecond,
+        ["iops"] = 0,
+        ["iops_rd"] = limit.OperationsPerSecond,
+        ["iops_wr"] = limit.OperationsPerSecond,
+    };
 
     /// <summary>The options of a layer's node, for -blockdev and blockdev-add.</summary>
     public static JsonObject Layer(LayerId layer, int set, bool writable, JsonNode? backing) => new()

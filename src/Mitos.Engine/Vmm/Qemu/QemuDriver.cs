@@ -13,9 +13,12 @@ namespace Mitos.Engine.Vmm.Qemu;
 /// <summary>QEMU's <c>microvm</c> machine, stock, with TCG or KVM. Facts and traps: docs/vmm-qemu.md.</summary>
 public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
     public VmmFacts Facts { get; } = facts;
+
+    // Its libraries, which it loads as it needs them, and its firmware.
+    public IReadOnlyList<string> Files => HostFiles.Programs;
 
     public IVmm Start(VmmSpec spec)
     {
@@ -36,12 +39,14 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 descriptors.Add(Keep(FileDescriptors.OpenRead(boot.Kernel)));
             if (spec.Boot is { Initramfs.Length: > 0 } withInitramfs)
                 descriptors.Add(Keep(FileDescriptors.OpenRead(withInitramfs.Initramfs)));
+            if (spec.Card is { } card)
+                descriptors.Add(Keep(card.Attach(spec)));
             var groups = spec.Cgroup.OpenProcs();
             open.AddRange(groups);
             var process = Spawner.Start(new SpawnOptions
             {
                 Path = Facts.Binary,
-                Arguments = QemuCommandLine.Make(spec, Facts),
+                Arguments = QemuCommandLine.Make(spec, Facts, spec.Card is null ? null : descriptors.Count - 1),
                 Descriptors = descriptors,
                 Cgroups = groups.Select(group => (int)group.DangerousGetHandle()).ToList(),
                 UserId = spec.UserId,
@@ -52,6 +57,7 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
                 NoCoreDump = true,
                 // its user-mode stack is the host's programs'
                 Network = spec.UserModeNetwork ? null : NetworkNamespace.Empty,
+                Mounts = spec.UserModeNetwork ? null : spec.Mounts,
                 MaxOpenFiles = 1024,
             });
             // From here on only QEMU has the listening socket: if it ends now, the connection ends too.
@@ -79,7 +85,10 @@ public sealed class QemuDriver(VmmFacts facts, LayerStore layers) : IVmmDriver
         var monitor = new QmpConnection(Path.Combine(spec.RunDirectory, "monitor"), spec.Id, Deadline.In(StartLimit));
         try
         {
-            return new QemuMachine(spec, process, monitor, layers);
+            var machine = new QemuMachine(spec, process, monitor, layers);
+            if (spec.DiskLimit is { } limit)
+                monitor.Run("block_set_io_throttle", QemuCommandLine.Throttle(limit), Deadline.In(StartLimit));
+            return machine;
         }
         catch
         {

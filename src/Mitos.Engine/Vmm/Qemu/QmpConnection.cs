@@ -37,8 +37,10 @@ internal sealed class QmpConnection : IDisposable
         try
         {
             lock (_lock)
+            {
                 ReadGreeting(deadline);
-            Run(Encode("qmp_capabilities"), deadline);
+                Negotiate(deadline);
+            }
         }
         catch
         {
@@ -101,12 +103,55 @@ internal sealed class QmpConnection : IDisposable
         try
         {
             var greeting = ReadLine(deadline);
+            while (IsLate(TryParse(greeting)))
+                greeting = ReadLine(deadline);
             if (!greeting.StartsWith("{\"QMP\""u8))
                 throw Break($"its greeting is none: {Shown(greeting)}");
         }
         catch (LinuxException e)
         {
             throw Break($"it did not greet: {e.Message}", e);
+        }
+    }
+
+    // What a client that was killed had asked for may be answered to us: QEMU was still at it. From the answer to this on there is no more of that.
+    private void Negotiate(Deadline deadline)
+    {
+        const string Capabilities = "qmp_capabilities";
+        try
+        {
+            _socket.Send(Encode(Capabilities), deadline);
+            while (true)
+            {
+                var line = ReadLine(deadline);
+                var answer = TryParse(line);
+                if (answer is null || !IsLate(answer))
+                    throw Break($"'{Capabilities}' was answered with {Shown(line)}");
+                if (answer["error"]?["desc"] is { } reason && (string?)answer["id"] is null or Capabilities)
+                    throw new VmmException($"QEMU of {_subject} refused '{Capabilities}': {reason}");
+                if (answer.ContainsKey("return") && (string?)answer["id"] == Capabilities)
+                    return;
+                if (deadline.RemainingMs == 0)
+                    throw Break($"'{Capabilities}' was not answered");
+            }
+        }
+        catch (LinuxException e)
+        {
+            throw Break($"'{Capabilities}': {e.Message}", e);
+        }
+    }
+
+    private static bool IsLate(JsonObject? line) => line is not null && (line.ContainsKey("event") || line.ContainsKey("return") || line.ContainsKey("error"));
+
+    private static JsonObject? TryParse(ReadOnlySpan<byte> line)
+    {
+        try
+        {
+            return JsonNode.Parse(line) as JsonObject;
+        }
+        catch (JsonException)
+        {
+            return null;
         }
     }
 

@@ -6,7 +6,7 @@ using Mitos.Protocol.Messages;
 using Mitos.Server.E2B.Envd.Connect;
 using Mitos.Server.E2B.Envd.Files;
 using Mitos.Server.Gateway;
-using Mitos.Server.Observability;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.E2B.Envd;
 
@@ -17,13 +17,17 @@ namespace Mitos.Server.E2B.Envd;
 internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessService processes, FilesystemService filesystem, WatchService watches)
 {
     public const int Port = 49983;
+    public const string HealthPath = "/health";
 
     private readonly Dictionary<string, ConnectMethod> _methods = processes.Methods.Concat(filesystem.Methods).Concat(watches.Methods).ToDictionary();
+
+    /// <summary>What a request asks for, as it may be written down: addresses that there are not have no name.</summary>
+    public string NameOf(PathString path) => path.Value is { } known && (_methods.ContainsKey(known) || known is FileRoutes.Path or FileRoutes.ComposePath or HealthPath or "/metrics" or "/envs") ? known : "nothing";
 
     public async Task ServeAsync(HttpContext context, SandboxInfo sandbox)
     {
         var path = context.Request.Path.Value ?? "";
-        if (path == "/health" && HttpMethods.IsGet(context.Request.Method))
+        if (path == HealthPath && HttpMethods.IsGet(context.Request.Method))
         {
             context.Response.StatusCode = StatusCodes.Status204NoContent;
             return;
@@ -93,7 +97,6 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
 
     private Task RefuseAsync(HttpContext context, string path, Exception e)
     {
-        ServerMeter.Refused(ConnectException.Of(e).Code);
         if (_methods.TryGetValue(path, out var method))
             return method.RefuseAsync(context, ConnectException.Of(e));
         return FileRoutes.RefuseAsync(context, e);

@@ -34,6 +34,21 @@ public sealed class QmpGreetingTests
     });
 
     [Fact]
+    public void What_a_client_that_was_killed_had_asked_for_is_no_answer_to_us()
+    {
+        using var monitor = new FakeMonitor().ServeRaw(peer =>
+        {
+            peer.Say("""{"return": {}, "id": "stop"}""" + "\r\n" + FakeMonitor.Greeting);
+            peer.HearName();
+            peer.Say("""{"return": {}, "id": "blockdev-add"}""" + "\r\n" + """{"id": "cont", "error": {"class": "GenericError", "desc": "late"}}""" + "\r\n");
+            peer.Say("""{"return": {}, "id": "qmp_capabilities"}""" + "\r\n");
+            peer.Answer("""{"status": "running"}""");
+        });
+        using var connection = new QmpConnection(monitor.Path, "machine 1", Deadline.In(TimeSpan.FromSeconds(30)));
+        Assert.Equal("running", connection.Query("query-status", null, Deadline.In(TimeSpan.FromSeconds(30)), result => (string?)result["status"]));
+    }
+
+    [Fact]
     public void A_monitor_that_greets_and_falls_silent_is_refused() => Fails(peer =>
     {
         peer.Say(FakeMonitor.Greeting);

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Protocol.Messages;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.E2B.Envd.Connect;
 
@@ -40,6 +41,7 @@ internal sealed partial class ConnectException(string code, string message) : Ex
         AgentException { Code: AgentErrorCode.UnknownUser } agent => new("unauthenticated", $"invalid username: {UserIn(agent.Message)}"),
         AgentException { Errno: NotADirectory or IsADirectory } agent => Invalid(agent.Message),
         AgentException agent => new(CodeOf(agent.Code), agent.Message),
+        TooManyCallsException many => new("resource_exhausted", many.Message),
         SandboxException refusal => new(refusal.Code == ErrorCode.NotFound ? "not_found" : "unavailable", refusal.Message),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } bad => new("resource_exhausted", bad.Message),
         IOException or InvalidDataException => Invalid($"the request's body cannot be read: {e.Message}"),
@@ -50,6 +52,7 @@ internal sealed partial class ConnectException(string code, string message) : Ex
     /// <summary>Answers a call that is no stream. JSON, whatever the messages are.</summary>
     public async Task WriteAsync(HttpResponse response)
     {
+        Refusal.Note(response.HttpContext, Code);
         response.StatusCode = Status;
         response.ContentType = "application/json";
         await using var writer = new Utf8JsonWriter(response.BodyWriter);

@@ -97,18 +97,12 @@ internal abstract class ConnectMethod
             {
                 error = ConnectException.Of(e);
             }
-            if (!call.Context.Response.HasStarted)
-                await stream.StartAsync();
             await stream.EndAsync(error);
         }
 
         // Errors of streams come in their last frame: clients take the status of the answer for the way's.
-        public override async Task RefuseAsync(HttpContext context, ConnectException error)
-        {
-            var stream = new ConnectStream(context, MessageCodec.OfStream(context.Request.ContentType) ?? MessageCodec.Json);
-            await stream.StartAsync();
-            await stream.EndAsync(error);
-        }
+        public override Task RefuseAsync(HttpContext context, ConnectException error) =>
+            new ConnectStream(context, MessageCodec.OfStream(context.Request.ContentType) ?? MessageCodec.Json).EndAsync(error);
 
         // Where the machine is gone, or the client, there is no end: an end would say that the process ended.
         private static bool IsCut(Exception e, EnvdCall call) => call.Left || e is OperationCanceledException or AgentException { Code: AgentErrorCode.Internal };

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Google.Protobuf;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.E2B.Envd.Connect;
 
@@ -61,18 +62,25 @@ internal sealed class ConnectStream(HttpContext context, MessageCodec codec)
         }
     }
 
-    /// <summary>The last frame, which is JSON whatever the messages are.</summary>
-    public Task EndAsync(ConnectException? error = null) => SendAsync(ConnectFrames.End, frame =>
+    /// <summary>The last frame, or the only one, which is JSON whatever the messages are.</summary>
+    public async Task EndAsync(ConnectException? error = null)
     {
-        using var writer = new Utf8JsonWriter(frame);
-        writer.WriteStartObject();
         if (error is not null)
+            Refusal.Note(context, error.Code);
+        if (!context.Response.HasStarted)
+            await StartAsync();
+        await SendAsync(ConnectFrames.End, frame =>
         {
-            writer.WritePropertyName("error");
-            error.Write(writer);
-        }
-        writer.WriteEndObject();
-    });
+            using var writer = new Utf8JsonWriter(frame);
+            writer.WriteStartObject();
+            if (error is not null)
+            {
+                writer.WritePropertyName("error");
+                error.Write(writer);
+            }
+            writer.WriteEndObject();
+        });
+    }
 
     private async Task SendAsync(byte flags, Action<IBufferWriter<byte>> write)
     {
