@@ -23,10 +23,14 @@ internal static class Leftovers
             var group = Cgroup.Open(cgroups, MachineHost.GroupName(engineId, id));
             foreach (var pid in group.Processes().Concat(ReadPid(Path.Combine(runRoot, id))).Distinct())
             {
-                if (!IsOurs(pid, id) || HostProcess.TryOpenAny(pid) is not { } process)
+                if (HostProcess.TryOpenAny(pid) is not { } process)
                     continue;
-                process.Kill();
-                await process.Exited.WaitAsync(TimeSpan.FromSeconds(10)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                // A number may be another's by now; and what was only about to become a VMM has no name yet, but is in its group.
+                if (group.Processes().Contains(pid) || IsOurs(pid, id))
+                {
+                    process.Kill();
+                    await process.Exited.WaitAsync(TimeSpan.FromSeconds(10)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
                 process.Dispose();
             }
             for (var i = 0; i < 100 && !group.TryRemove(); i++)

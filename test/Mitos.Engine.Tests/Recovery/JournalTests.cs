@@ -77,7 +77,7 @@ public sealed class JournalTests : IDisposable
     public void A_field_that_is_missing_null_or_of_another_kind_makes_it_no_record()
     {
         var whole = JsonNode.Parse(Encode(Records.Sandbox()))!.AsObject();
-        string[] optional = ["name", "stoppedAt", "stopReason", "forkId", "forkIndex", "snapshot", "filesOnly"];
+        string[] optional = ["name", "stoppedAt", "stopReason", "forkId", "forkIndex", "snapshot", "filesOnly", "scope"];
         foreach (var field in whole.Select(pair => pair.Key).ToList())
         {
             foreach (var damaged in new[] { Without(whole, field), With(whole, field, null), With(whole, field, new JsonArray(new JsonArray())) })

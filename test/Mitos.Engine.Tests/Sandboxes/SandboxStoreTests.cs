@@ -54,13 +54,13 @@ public sealed class SandboxStoreTests : IDisposable
     [Fact]
     public void A_name_is_taken_once_until_it_is_let_go_of()
     {
-        _store.TakeName("fresh");
-        Assert.Contains("mitos rm fresh", Refusal.Check(ErrorCode.Conflict, "'fresh'", () => _store.TakeName("fresh")).Remedy, StringComparison.Ordinal);
-        _store.ReleaseName("fresh");
-        _store.TakeName("fresh");
-        _store.TakeName(null);
-        _store.TakeName(null);
-        _store.ReleaseName(null);
+        _store.TakeName("", "fresh");
+        Assert.Contains("mitos rm fresh", Refusal.Check(ErrorCode.Conflict, "'fresh'", () => _store.TakeName("", "fresh")).Remedy, StringComparison.Ordinal);
+        _store.ReleaseName("", "fresh");
+        _store.TakeName("", "fresh");
+        _store.TakeName("", null);
+        _store.TakeName("", null);
+        _store.ReleaseName("", null);
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class SandboxStoreTests : IDisposable
         {
             try
             {
-                _store.TakeName("wanted");
+                _store.TakeName("", "wanted");
                 Interlocked.Increment(ref got);
             }
             catch (SandboxException)
@@ -85,9 +85,9 @@ public sealed class SandboxStoreTests : IDisposable
     [Fact]
     public void What_is_removed_is_gone_with_its_journal_and_its_name_is_free()
     {
-        _store.TakeName("web");
+        _store.TakeName("", "web");
         _store.Remove(_store.Find("web"));
-        _store.TakeName("web");
+        _store.TakeName("", "web");
         Refusal.Check(ErrorCode.NotFound, "iabc00000000000000000", () => _store.Find("iabc00000000000000000"));
         Assert.Equal(3, new SandboxStore(_scratch["sandboxes"]).ReadJournals(path => Assert.Fail(path)).Count());
     }
