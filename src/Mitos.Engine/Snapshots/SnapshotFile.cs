@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.IO.Hashing;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 using Mitos.Engine.Vmm;
@@ -10,8 +11,8 @@ namespace Mitos.Engine.Snapshots;
 
 /// <summary>
 /// A capture as a file: magic, index (regions, runs of pages), device state, then the pages in pieces of 1 MiB, each its length and then
-/// compressed by itself. Integers are little-endian. The checksum is the SHA-256 of all before the pieces, followed by the SHA-256 of each
-/// piece: so all cores work at it.
+/// compressed by itself. Integers are little-endian. The checksum is the SHA-256 of all before the pieces, followed by the XxHash128 of each
+/// piece: it is there to see damage, and all cores work at it.
 /// </summary>
 internal static class SnapshotFile
 {
@@ -181,7 +182,7 @@ internal static class SnapshotFile
         var buffer = ArrayPool<byte>.Shared.Rent(Prefix + Compressor.GetCompressBound(pages.Length));
         var packed = compressor.Wrap(pages, buffer.AsSpan(Prefix));
         BinaryPrimitives.WriteInt32LittleEndian(buffer, packed);
-        return new Packed(buffer, Prefix + packed, SHA256.HashData(buffer.AsSpan(0, Prefix + packed)));
+        return new Packed(buffer, Prefix + packed, XxHash128.Hash(buffer.AsSpan(0, Prefix + packed)));
     }
 
     /// <returns>The piece's checksum.</returns>
@@ -201,7 +202,7 @@ internal static class SnapshotFile
             using var decompressor = new Decompressor();
             if (decompressor.Unwrap(piece[Prefix..], pages) != pages.Length)
                 throw new InvalidDataException("a piece of it is too short");
-            return SHA256.HashData(piece);
+            return XxHash128.Hash(piece);
         }
         catch (ZstdException e)
         {
