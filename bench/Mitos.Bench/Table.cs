@@ -3,23 +3,66 @@ using System.Text.Json.Nodes;
 
 namespace Mitos.Bench;
 
-/// <summary>Makes README's table of a file that a run wrote.</summary>
+/// <summary>Makes README's tables of files that runs wrote, each between two lines of its own.</summary>
 internal static class Table
 {
-    private const string Begin = "<!-- measured:begin -->", End = "<!-- measured:end -->";
-
     public static void Write(string readme, JsonNode run)
     {
+        var (name, table) = (string?)run["benchmark"] switch
+        {
+            "fork" => ("measured", OfForks(run)),
+            "serve" => ("served", OfServing(run)),
+            "soak" => ("soaked", OfSoak(run)),
+            var other => throw new InvalidOperationException($"There is no table for the benchmark '{other}'; there are ones for fork, serve and soak."),
+        };
+        var (begin, end) = ($"<!-- {name}:begin -->", $"<!-- {name}:end -->");
         var text = File.ReadAllText(readme);
-        var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
-        if (begin < 0 || end < begin)
-            throw new InvalidOperationException($"{readme} has no lines {Begin} and {End}.");
-        File.WriteAllText(readme, text[..(begin + Begin.Length)] + "\n" + Make(run) + text[end..]);
+        var (from, to) = (text.IndexOf(begin, StringComparison.Ordinal), text.IndexOf(end, StringComparison.Ordinal));
+        if (from < 0 || to < from)
+            throw new InvalidOperationException($"{readme} has no lines {begin} and {end}.");
+        File.WriteAllText(readme, text[..(from + begin.Length)] + "\n" + table + text[to..]);
     }
 
-    private static string Make(JsonNode run)
+    private static string OfServing(JsonNode run)
     {
-        var (figures, host) = (run["figures"]!, run["host"]!);
+        var figures = run["figures"]!;
+        var children = figures["children"];
+        List<(string What, string P50, string P99)> rows =
+        [
+            Row("create by `POST /sandboxes`", "ms", 1, figures["createMs"]),
+            Row("run `sh -c true` by `process.Process/Start`, E2B's route", "ms", 1, figures["execE2BMs"]),
+            Row("… by our own route", "ms", 1, figures["execNativeMs"]),
+            Row("pause with 64 MiB of delta", "ms", 1, figures["pauseMs64MiB"]),
+            Row("resume it", "ms", 1, figures["resumeMs64MiB"]),
+            Row($"{children?["count"]} children of one fork call, ready", "ms", 1, children?["forkMs"]),
+            Row("… and each has run a command", "ms", 1, children?["usableMs"]),
+            Row($"a page of 100 out of {figures["list"]?["paused"]} paused sandboxes", "ms", 1, figures["list"]?["pageOf100Ms"]),
+        ];
+        return $"""
+            {Rows(rows)}
+
+            {figures["concurrentExecs"]?["count"]} commands at once in one sandbox, each of 2 s: all answered after {Number(figures["concurrentExecs"]?["ms"], 1)} ms, {figures["concurrentExecs"]?["errors"]} errors.
+            Measured {Where(run, "mitos bench serve")}
+
+            """;
+    }
+
+    private static string OfSoak(JsonNode run)
+    {
+        var figures = run["figures"]!;
+        var (before, after) = (figures["before"]!, figures["after"]!);
+        var operations = figures["operations"]!.AsObject().Select(pair => $"{pair.Value?["count"]} {pair.Key}");
+        return $"""
+            {figures["clients"]} clients did random things for {figures["minutes"]} minutes ({string.Join(", ", operations)}) and checked {figures["answersChecked"]} answers: {figures["wrongAnswers"]} wrong. Afterwards the daemon had {after["descriptors"]} descriptors ({before["descriptors"]} before),
+            {after["residentMiB"]} MiB ({before["residentMiB"]} before), {after["machines"]} VMMs ({before["machines"]}, the warm ones, before), {after["layers"]} disk layers ({before["layers"]}) and {after["snapshots"]} snapshots.
+            Run {Where(run, "mitos bench soak")}
+
+            """;
+    }
+
+    private static string OfForks(JsonNode run)
+    {
+        var figures = run["figures"]!;
         var rows = new List<(string What, string P50, string P99)>
         {
             Row("source paused by a fork, idle", "ms", 1000, figures["pauseUs"]),
@@ -40,16 +83,22 @@ internal static class Table
             Row("VMM memory of an idle child", "MiB", 1, figures["vmmMiB"]),
         };
         var idle = figures["idleForks"];
-        var lines = rows.Select(row => $"| {row.What} | {row.P50} | {row.P99} |");
         return $"""
-            | | p50 | p99 |
-            |---|---|---|
-            {string.Join('\n', lines)}
+            {Rows(rows)}
 
             {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory and {(double?)idle?["cpuPercentOfACoreEach"]:F2} % of a core each. Longest stall that a 1 kHz clock in the source saw while it was forked: {Number(figures["maxGapMs"]?["p50"], 1)} ms ({Number(figures["maxGapWithoutForksMs"]?["p50"], 1)} ms without forks).
-            Measured {run["date"]} at revision {run["revision"]} on {host["cpuCount"]} x {host["cpuModel"]}, {host["memoryMiB"]} MiB, Linux {host["kernel"]}, {host["vmm"]}, guest of 512 MiB; `mitos bench fork`, raw samples in `{run["file"]}`.
+            Measured {Where(run, "mitos bench fork")}
 
             """;
+    }
+
+    private static string Rows(IEnumerable<(string What, string P50, string P99)> rows) =>
+        "| | p50 | p99 |\n|---|---|---|\n" + string.Join('\n', rows.Select(row => $"| {row.What} | {row.P50} | {row.P99} |"));
+
+    private static string Where(JsonNode run, string command)
+    {
+        var host = run["host"]!;
+        return $"{run["date"]} at revision {run["revision"]} on {host["cpuCount"]} x {host["cpuModel"]}, {host["memoryMiB"]} MiB, Linux {host["kernel"]}, {host["vmm"]}, guests of 512 MiB; `{command}`, raw figures in `{run["file"]}`.";
     }
 
     private static (string, string, string) Row(string what, string unit, double divisor, JsonNode? figure) =>
