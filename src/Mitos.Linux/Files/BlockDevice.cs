@@ -45,7 +45,7 @@ public static partial class BlockDevice
     {
         while (!Directory.Exists(directory))
             directory = Path.GetDirectoryName(directory) ?? "/";
-        var fd = Libc.Open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+        var fd = Libc.Open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC, 0); // no right to read it is needed
         if (fd < 0)
             throw LinuxException.FromLastError("open", directory);
         using var handle = new SafeFileHandle(fd, ownsHandle: true);
