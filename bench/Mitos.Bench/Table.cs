@@ -27,7 +27,7 @@ internal static class Table
     {
         var figures = run["figures"]!;
         var children = figures["children"];
-        List<(string What, string P50, string P99)> rows =
+        List<(string What, string Count, string P50, string P99)> rows =
         [
             Row("create by `POST /sandboxes`", "ms", 1, figures["createMs"]),
             Row("run `sh -c true` by `process.Process/Start`, E2B's route", "ms", 1, figures["execE2BMs"]),
@@ -63,7 +63,7 @@ internal static class Table
     private static string OfForks(JsonNode run)
     {
         var figures = run["figures"]!;
-        var rows = new List<(string What, string P50, string P99)>
+        var rows = new List<(string What, string Count, string P50, string P99)>
         {
             Row("source paused by a fork, idle", "ms", 1000, figures["pauseUs"]),
             Row("… with 8 MiB of delta", "ms", 1000, figures["pauseUsByDeltaMiB"]?["8"]),
@@ -86,14 +86,14 @@ internal static class Table
         return $"""
             {Rows(rows)}
 
-            {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory and {(double?)idle?["cpuPercentOfACoreEach"]:F2} % of a core each. Longest stall that a 1 kHz clock in the source saw while it was forked: {Number(figures["maxGapMs"]?["p50"], 1)} ms ({Number(figures["maxGapWithoutForksMs"]?["p50"], 1)} ms without forks).
+            {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory and {(double?)idle?["cpuPercentOfACoreEach"]:F2} % of a core each. Longest stall that a 1 kHz clock in the source saw in each of {figures["maxGapMs"]?["count"]} runs while it was forked: {All(figures["maxGapMs"])} ms ({All(figures["maxGapWithoutForksMs"])} ms in runs without forks).
             Measured {Where(run, "mitos bench fork")}
 
             """;
     }
 
-    private static string Rows(IEnumerable<(string What, string P50, string P99)> rows) =>
-        "| | p50 | p99 |\n|---|---|---|\n" + string.Join('\n', rows.Select(row => $"| {row.What} | {row.P50} | {row.P99} |"));
+    private static string Rows(IEnumerable<(string What, string Count, string P50, string P99)> rows) =>
+        "| | samples | p50 | p99, of fewer than 100 samples the largest |\n|---|---|---|---|\n" + string.Join('\n', rows.Select(row => $"| {row.What} | {row.Count} | {row.P50} | {row.P99} |"));
 
     private static string Where(JsonNode run, string command)
     {
@@ -101,8 +101,10 @@ internal static class Table
         return $"{run["date"]} at revision {run["revision"]} on {host["cpuCount"]} x {host["cpuModel"]}, {host["memoryMiB"]} MiB, Linux {host["kernel"]}, {host["vmm"]}, guests of 512 MiB; `{command}`, raw figures in `{run["file"]}`.";
     }
 
-    private static (string, string, string) Row(string what, string unit, double divisor, JsonNode? figure) =>
-        (what, $"{Number(figure?["p50"], divisor)} {unit}", $"{Number(figure?["p99"], divisor)} {unit}");
+    private static (string, string, string, string) Row(string what, string unit, double divisor, JsonNode? figure) =>
+        (what, $"{figure?["count"]}", $"{Number(figure?["p50"], divisor)} {unit}", $"{Number(figure?["p99"], divisor)} {unit}");
+
+    private static string All(JsonNode? figure) => string.Join(", ", figure?["samples"]?.AsArray().Select(sample => Number(sample, 1)) ?? []);
 
     private static string Number(JsonNode? value, double divisor) =>
         value is null ? "-" : ((double)value / divisor).ToString((double)value / divisor >= 100 ? "F0" : "F1", CultureInfo.InvariantCulture);

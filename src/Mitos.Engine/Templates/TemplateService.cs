@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Mitos.Engine.Agent;
+using Mitos.Engine.Capacity;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Forks;
@@ -135,6 +136,9 @@ internal sealed class TemplateService(
 
     private async Task<TemplateRecord> BootAsync(Recipe recipe, MachineShape shape, IProgress<BuildProgress> progress, string name, TemplateRecord? cached, CancellationToken cancellationToken)
     {
+        // The kernel maps no more for one process than it has, however little of it is used.
+        if (shape.MemoryBytes > HostCapacity.ReadMemoryTotal())
+            throw new SandboxException(ErrorCode.Exhausted, $"A machine with {shape.MemoryMiB} MiB of memory does not fit this host, which has {HostCapacity.ReadMemoryTotal() >> 20} MiB.", "Ask for less memory.");
         var count = recipe.StartCommand is null ? 5 : 6;
         Report("kernel", 1, "finding Debian's cloud kernel");
         var kernel = await booter.FindKernelAsync(refresh: true, line => Output("kernel", 1, line), cancellationToken);

@@ -46,6 +46,30 @@ public sealed class CopyTests(MitosFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_directory_that_is_there_gets_the_copy_as_an_entry_and_stays_as_it_is()
+    {
+        (await _mitos.ShellAsync($"mkdir -m 1777 {_here}/there && mkdir -m 700 {_here}/tree && echo x > {_here}/tree/x")).Ok();
+        (await _mitos.RunAsync("cp", "-u", "root", $"{_here}/tree", "dev:/tmp")).Ok();
+        (await _mitos.RunAsync("cp", "-u", "root", $"{_here}/tree", "dev:/tmp/")).Ok(); // again: over it
+        Assert.Equal("1777 700 x", await _mitos.InAsync("dev", "echo $(stat -c %a /tmp /tmp/tree) $(cat /tmp/tree/x)"));
+        (await _mitos.RunAsync("cp", "-u", "root", "dev:/tmp/tree", $"{_here}/there")).Ok();
+        (await _mitos.RunAsync("cp", "-u", "root", "dev:/tmp/tree/.", $"{_here}/there")).Ok(); // its entries
+        Assert.Equal("1777 700 x x", (await _mitos.ShellAsync($"cd {_here}/there && echo $(stat -c %a . tree) $(cat tree/x x)")).Ok());
+    }
+
+    [Fact]
+    public async Task Nothing_that_has_power_here_comes_out_of_a_sandbox()
+    {
+        var name = new string('n', 150); // a long name belongs to what is left out, and goes with it
+        await _mitos.InAsync("dev", $"mkdir -p /tmp/power/d && cd /tmp/power && mknod block b 1 0 && mkfifo {name} && echo x > setuid && chmod 6755 setuid && chmod 3777 d && echo y > y-{name} && ln setuid hard");
+        var copied = await _mitos.RunAsync("cp", "-u", "root", "dev:/tmp/power", $"{_here}/power");
+        copied.Ok();
+        Assert.Contains("left out 2", copied.Errors, StringComparison.Ordinal);
+        Assert.Equal($"./d 777 directory,./hard 755 regular file,./setuid 755 regular file,./y-{name} 644 regular file", (await _mitos.ShellAsync($"cd {_here}/power && find . -mindepth 1 -printf '%p\n' | sort | xargs stat -c '%n %a %F' | paste -sd,")).Ok());
+        Assert.Equal($"x y 2", (await _mitos.ShellAsync($"cd {_here}/power && echo $(cat setuid y-{name}) $(stat -c %h hard)")).Ok());
+    }
+
+    [Fact]
     public async Task What_a_sandbox_sends_stays_in_the_directory_that_it_is_copied_to()
     {
         await _mitos.InAsync("dev", "mkdir -p /tmp/evil && mkdir /tmp/bin && printf '#!/bin/sh\\ncd /tmp/evil && exec /usr/bin/tar -cf - -P --transform s,inner,../../escaped, inner' > /usr/local/bin/tar && chmod +x /usr/local/bin/tar && echo mine > /tmp/evil/inner");
