@@ -13,7 +13,7 @@ internal static class CopyCommand
         var source = Arguments.Path("SOURCE");
         var target = Arguments.Path("TARGET");
         var user = new Option<string>("--user", "-u") { Description = "User in the sandbox", DefaultValueFactory = _ => "user" };
-        return new Command("cp", "Copy a file or directory into or out of a sandbox; a target that is a directory gets the copy as an entry\n  mitos cp ./src dev:/home/user/src\n  mitos cp dev:/home/user/out.txt .") { source, target, user }
+        return new Command("cp", "Copy files or directories into or out of a sandbox; into a target that is a directory\n  mitos cp ./src dev:/home/user/src\n  mitos cp dev:/home/user/out.txt .") { source, target, user }
             .Runs(async (client, result, json, cancellationToken) =>
             {
                 var (from, to, who) = (result.GetRequiredValue(source), result.GetRequiredValue(target), result.GetValue(user)!);
