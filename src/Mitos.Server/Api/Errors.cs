@@ -57,7 +57,7 @@ internal static class Errors
             AgentErrorCode.Unsupported => ErrorCode.Unsupported,
             _ => ErrorCode.Unavailable,
         };
-        return (Status(code), new ErrorBody(Wire(code), e.Message, Remedy(e)));
+        return (Status(code), new ErrorBody(Wire(code), e.Message, e.Remedy ?? Remedy(e)));
     }
 
     // What the guest's kernel said is more exact than the class that it belongs to.

@@ -31,8 +31,36 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         Assert.Equal("kept", await _mitos.InAsync(fork.Json().GetProperty("children")[0].GetProperty("sandbox").Text("id"), "cat /dev/shm/memory"));
         (await _mitos.RunAsync("resume", "dev", "nobody")).Refused(7, "nobody", "mitos ls");
         Assert.Equal("kept", await _mitos.InAsync("dev", "cat /dev/shm/memory"));
+        Assert.Equal(id, (await _mitos.RunAsync("resume", "dev")).Ok()); // it runs already
+        (await _mitos.RunAsync("resume", "--reboot", "dev")).Refused(4, "is running", $"mitos pause {id}");
         (await _mitos.RunAsync("resume", "dve")).Refused(3, "dve", "Did you mean 'dev'?");
         (await _mitos.RunAsync("pause")).Refused(2, "mitos pause --help");
+    }
+
+    [Fact]
+    public async Task A_command_whose_sandbox_is_paused_or_removed_is_told_so_in_one_line_and_what_to_do()
+    {
+        var id = await _mitos.CreateAsync("--name", "dev");
+        await using (var command = _mitos.Start("exec", "dev", "--", "sh", "-c", "echo begun >&2; sleep 1000"))
+        {
+            await command.AwaitErrorAsync("begun");
+            (await _mitos.RunAsync("pause", "dev")).Ok();
+            Assert.Equal($"mitos: Sandbox '{id}' was paused.\n       Its processes go on after `mitos resume {id}`.\n", Failed(await command.EndAsync()));
+        }
+        (await _mitos.RunAsync("resume", "dev")).Ok();
+        Assert.Equal("sleep", await _mitos.InAsync("dev", "ps -C sleep -o comm="));
+        await using (var command = _mitos.Start("exec", "dev", "--", "sh", "-c", "echo begun >&2; sleep 1000"))
+        {
+            await command.AwaitErrorAsync("begun");
+            (await _mitos.RunAsync("rm", "dev")).Ok();
+            Assert.Equal($"mitos: Sandbox '{id}' was removed.\n       What ran in it is gone: create or fork another.\n", Failed(await command.EndAsync()));
+        }
+
+        static string Failed(Result result)
+        {
+            Assert.Equal(125, result.Code);
+            return result.Errors;
+        }
     }
 
     [Fact]
