@@ -22,8 +22,10 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         _mitos.Look().RequireMachines(0);
         Assert.Equal(id, (await _mitos.RunAsync("pause", "dev")).Ok()); // it is already
         Assert.Matches($@"{id}\s+dev\s+paused\s+base\s+\d+s\s+-\s+-\s+-\s+\d+\.\d\s+-", (await _mitos.RunAsync("ls")).Ok());
-        Assert.Matches($@"{id} \(dev\)  paused    +\d+s  on disk +\d+\.\d", (await _mitos.RunAsync("tree")).Ok());
-        Assert.Matches(@"on disk +\d+\.\d MiB, paused 20", (await _mitos.RunAsync("inspect", "dev")).Ok());
+        Assert.Matches($@"{id} \(dev\)  paused    +\d+s  on disk +\d+\.\d MiB", (await _mitos.RunAsync("tree")).Ok());
+        var shown = (await _mitos.RunAsync("inspect", "dev")).Ok();
+        Assert.Matches(@"on disk +\d+\.\d MiB, paused 20", shown);
+        Assert.Matches(@"(?m)^memory +-$", shown);
         Assert.Matches($@"{id}\s+dev\s+paused\s+-\s+-\s+-\s+-\s+\d+\.\d\s+-\s+-", (await _mitos.RunAsync("top", "--once")).Ok());
         (await _mitos.RunAsync("exec", "dev", "--", "true")).Refused(125, "paused", "mitos resume");
 
@@ -86,7 +88,8 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         (await _mitos.RunAsync("fork", "dev", "--snapshot", "golden")).Refused(2, "--snapshot", "mitos fork --help");
         foreach (var timeout in new[] { "soon", "0", "1x", "-5", "99999d" })
             (await _mitos.RunAsync("create", $"--timeout={timeout}")).Refused(2);
-        (await _mitos.RunAsync("create", "--on-timeout", "pause")).Refused(2, "--timeout");
+        (await _mitos.RunAsync("create", "--on-timeout", "pause")).Refused(2, "--on-timeout says", "--timeout");
+        (await _mitos.RunAsync("create", "--snapshot", "golden", "--cpu", "2")).Refused(2, "1 cpu", "Leave out --cpu and --memory");
         (await _mitos.RunAsync("snapshot", "rm", "golden", "golden")).Refused(7, "golden", "mitos snapshot ls");
         Assert.Equal("kept", await _mitos.InAsync(copy, "cat /dev/shm/memory"));
     }
