@@ -15,7 +15,7 @@ internal static class ExitCode
     {
         ErrorCodes.InvalidArgument => Usage,
         ErrorCodes.NotFound => NotFound,
-        ErrorCodes.Conflict or ErrorCodes.FailedPrecondition or ErrorCodes.Unsupported or ErrorCodes.Unauthenticated => Refused,
+        ErrorCodes.Conflict or ErrorCodes.FailedPrecondition or ErrorCodes.Unsupported or ErrorCodes.Unauthenticated or ErrorCodes.PermissionDenied => Refused,
         ErrorCodes.Exhausted => Exhausted,
         ErrorCodes.Unavailable or ErrorCodes.DeadlineExceeded => Unavailable,
         _ => Failed,

@@ -130,7 +130,9 @@ internal sealed class Transport : IDisposable
         _handler.Dispose();
     }
 
-    private MitosException Broken(Exception e) => IsUnreachable(e)
+    private MitosException Broken(Exception e) => e.GetBaseException() is SocketException { SocketErrorCode: SocketError.AccessDenied }
+        ? new(new ErrorBody(ErrorCodes.PermissionDenied, $"The socket of mitosd, {_where}, is root's.", "Use sudo; or set MITOS_URL and MITOS_API_KEY, and use mitosd over HTTP."), e)
+        : IsUnreachable(e)
         ? new(new ErrorBody(ErrorCodes.Unavailable, $"mitosd is not running: nothing answers at {_where}.", "Start it with `./mitos up`."), e)
         : new(new ErrorBody(ErrorCodes.Unavailable, $"The connection to mitosd at {_where} broke: {e.GetBaseException().Message}", "See whether it runs with `mitos status`, and try again."), e);
 

@@ -21,6 +21,9 @@ public static class ErrorCodes
     /// <summary>412: the subject is in a state that does not allow this.</summary>
     public const string FailedPrecondition = "failed_precondition";
 
+    /// <summary>422: a command that the caller gave has failed, such as a step of a build.</summary>
+    public const string CommandFailed = "command_failed";
+
     /// <summary>413, 429, 507: the body is too large, the team has or makes as many sandboxes as it may, or memory or disk do not suffice.</summary>
     public const string Exhausted = "exhausted";
 

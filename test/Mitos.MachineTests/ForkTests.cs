@@ -44,6 +44,8 @@ public sealed class ForkTests(MachineFixture machines)
         ulong last = 0;
         for (var i = 0; i < Forks; i++)
         {
+            // a busy host may give the source no time between two forks
+            await machines.RunAsync(source.Id, $"timeout 120 bash -c 'until [ \"$(od -An -tu8 -N8 /dev/shm/pair)\" -gt {last} ]; do :; done'");
             var child = (await machines.ForkAsync(source.Id, 1))[0];
             var text = await machines.RunAsync(child.Id, $"kill -STOP {process.Pid}; od -An -v -tu8 -w8 /dev/shm/pair | sed -n '1p;513p'");
             var values = text.Split('\n').Select(line => ulong.Parse(line.Trim())).ToArray();

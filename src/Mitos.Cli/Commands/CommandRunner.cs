@@ -47,7 +47,7 @@ internal static class CommandRunner
     /// <summary>What to say of a failure; null for a defect of ours, which is to be seen as it is.</summary>
     public static ErrorBody? Describe(Exception e) => e switch
     {
-        MitosException refused => new ErrorBody(refused.Code, refused.Message, Remedies.ForCommands(refused.Remedy)),
+        MitosException refused => new ErrorBody(refused.Code, Remedies.ForCommands(refused.Message), Remedies.ForCommands(refused.Remedy)),
         ArgumentException wrong => new ErrorBody(ErrorCodes.InvalidArgument, wrong.Message, "`mitos help COMMAND` says how a command is used."),
         FileNotFoundException or DirectoryNotFoundException => new ErrorBody(ErrorCodes.NotFound, e.Message, "Check the path."),
         UnauthorizedAccessException => new ErrorBody(ErrorCodes.FailedPrecondition, e.Message, "Check the rights of the path, or run this as root."),

@@ -81,12 +81,12 @@ internal static class SandboxCommands
     [
         ["id", sandbox.Id], ["name", sandbox.Name ?? "-"], ["state", sandbox.State + (sandbox.StopReason is { } reason ? $": {reason}" : "")],
         ["template", $"{sandbox.Template} (generation {sandbox.Generation}, {Output.MiB(sandbox.GenerationBytes)} MiB)"],
-        ["machine", $"{sandbox.CpuCount} cpu, {sandbox.MemoryMiB} MiB, VMM process {sandbox.VmmPid?.ToString(CultureInfo.InvariantCulture) ?? "-"}"],
+        ["machine", $"{sandbox.CpuCount} cpu, {sandbox.MemoryMiB} MiB, {(sandbox.VmmPid is { } pid ? string.Create(CultureInfo.InvariantCulture, $"VMM process {pid}") : "no VMM")}"],
         ["on disk", sandbox.SavedBytes is { } saved ? $"{Output.MiB(saved)} MiB, paused {Time(sandbox.PausedAt!.Value)}{(sandbox.FilesOnly == true ? ", its files only" : "")}" : "-"],
         ["ends", sandbox.EndsAt is { } end ? $"{Time(end)}: {sandbox.OnTimeout}" : "-"],
         ["created", Time(sandbox.CreatedAt)], ["stopped", sandbox.StoppedAt is { } stopped ? Time(stopped) : "-"],
         ["forked from", sandbox.ForkedFrom ?? "-"], ["lineage", sandbox.Lineage.Count > 0 ? string.Join(" > ", sandbox.Lineage) : "-"],
-        ["memory", $"private {Output.MiB(sandbox.Memory?.PrivateBytes)}, shared {Output.MiB(sandbox.Memory?.SharedBytes)}, vmm {Output.MiB(sandbox.Memory?.VmmBytes)} MiB"],
+        ["memory", sandbox.Memory is { } memory ? $"private {Output.MiB(memory.PrivateBytes)}, shared {Output.MiB(memory.SharedBytes)}, vmm {Output.MiB(memory.VmmBytes)} MiB" : "-"],
         ["disk layers", sandbox.DiskLayers.ToString(CultureInfo.InvariantCulture)],
         ["env", sandbox.Env.Count > 0 ? string.Join(' ', sandbox.Env.Select(pair => $"{pair.Key}={pair.Value}")) : "-"],
     ];

@@ -11,7 +11,7 @@ internal static class TreeCommand
 {
     private const int Indent = 4; // columns of a level
 
-    public static Command Make() => new Command("tree", "Show who was forked from whom, with state, age and MiB of memory or disk").Runs(async (client, _, json, cancellationToken) =>
+    public static Command Make() => new Command("tree", "Show who was forked from whom, with state, age and memory or disk").Runs(async (client, _, json, cancellationToken) =>
     {
         var nodes = await client.GetTreeAsync(memory: true, cancellationToken);
         if (json)
@@ -40,8 +40,8 @@ internal static class TreeCommand
     {
         if (sandbox is null)
             return "gone";
-        var use = sandbox.Memory is { } memory ? $"  private {Output.MiB(memory.PrivateBytes),6}  shared {Output.MiB(memory.SharedBytes),6}  vmm {Output.MiB(memory.VmmBytes),5}"
-            : sandbox.SavedBytes is { } saved ? $"  on disk {Output.MiB(saved),6}" : "";
+        var use = sandbox.Memory is { } memory ? $"  private {Output.MiB(memory.PrivateBytes),6}  shared {Output.MiB(memory.SharedBytes),6}  vmm {Output.MiB(memory.VmmBytes),5} MiB"
+            : sandbox.SavedBytes is { } saved ? $"  on disk {Output.MiB(saved),6} MiB" : "";
         return $"{sandbox.State,-7}  {Output.Age(sandbox.CreatedAt),4}{use}";
     }
 }

@@ -1,6 +1,6 @@
 namespace Mitos.Cli.Terminal;
 
-/// <summary>The daemon's remedies name addresses of its API; whoever types commands is told the commands.</summary>
+/// <summary>The daemon's words name addresses and fields of its API; whoever types commands is told commands and options.</summary>
 internal static class Remedies
 {
     private static readonly (string Api, string Command)[] Words =
@@ -15,15 +15,17 @@ internal static class Remedies
         ("GET the sandbox for its state, and its …/console for its last words", "`mitos inspect ID` shows its state, `mitos logs ID` its last words"),
         ("GET /v1/keys lists the keys", "`mitos keys ls` lists the keys"),
         ("Leave out template: the snapshot has one", "Leave out --template: the snapshot has one"),
+        ("Leave out cpuCount and memoryMiB", "Leave out --cpu and --memory"),
+        ("onTimeout says what happens", "--on-timeout says what happens"),
         ("Give timeoutSeconds too, or leave both out", "Give --timeout too, or leave both out"),
         ("or leave timeoutSeconds out: it lives until it is removed", "or leave --timeout out: it lives until it is removed"),
         ("GET /openapi/v1.json says what this address takes", "`mitos help` says how the commands are used"),
     ];
 
-    public static string ForCommands(string remedy)
+    public static string ForCommands(string text)
     {
         foreach (var (api, command) in Words)
-            remedy = remedy.Replace(api, command, StringComparison.Ordinal);
-        return remedy;
+            text = text.Replace(api, command, StringComparison.Ordinal);
+        return text;
     }
 }

@@ -16,7 +16,7 @@ internal static class Usage
           1    failed
           2    used wrongly: an option, a count or a name that cannot be
           3    no such sandbox, template or file
-          4    refused: its state does not allow that
+          4    refused: its state does not allow that, or you may not
           5    not enough memory or disk
           6    the daemon does not run, or something did not answer in time
           7    some of several failed (fork, rm)
@@ -39,10 +39,15 @@ internal static class Usage
     {
         var name = Name(parsed.CommandResult);
         // the first says it; of a mistyped command only the second does
-        var message = parsed.Errors.Select(error => error.Message).OrderBy(text => text.StartsWith("Required command", StringComparison.Ordinal)).First();
+        var message = IsHelpOfNothing(parsed) ? $"There is no command '{parsed.UnmatchedTokens[0]}' to help with."
+            : parsed.Errors.Select(Say).OrderBy(text => text.StartsWith("Required command", StringComparison.Ordinal)).First();
         Output.Failure(new(ErrorCodes.InvalidArgument, message, Suggest(parsed) ?? $"`{name} --help` says how it is used."), parsed.GetValue(Commands.CommandRunner.JsonOption));
         return ExitCode.Usage;
     }
+
+    /// <summary>Whether help is asked for on a command that there is not.</summary>
+    public static bool IsHelpOfNothing(ParseResult parsed) =>
+        parsed.Action is WithExitCodes && parsed.UnmatchedTokens is [var typed, ..] && !typed.StartsWith('-');
 
     /// <summary>Adds the exit codes to the help of the root.</summary>
     public static void Extend(RootCommand root)
@@ -52,6 +57,11 @@ internal static class Usage
     }
 
     private static string Name(CommandResult result) => result.Parent is CommandResult parent ? $"{Name(parent)} {result.Command.Name}" : "mitos";
+
+    // The library names types of .NET.
+    private static string Say(ParseError error) => error is { SymbolResult: OptionResult { Tokens: [.., var typed] } option } && error.Message.Contains("'System.", StringComparison.Ordinal)
+        ? $"'{typed.Value}' is no {(option.Option.ValueType == typeof(double) ? "number" : "whole number")}, and {option.Option.Name} takes one."
+        : error.Message;
 
     private static string? Suggest(ParseResult parsed)
     {

@@ -23,7 +23,7 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
     private readonly Lock _starting = new();
     private Task? _run;
     private volatile AgentLink? _link;
-    private volatile Exception? _failure;
+    private volatile AgentException? _failure;
     private uint _lastId;
 
     public AgentInputs Inputs { get; } = new();
@@ -56,7 +56,7 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
         try
         {
             if (_failure is { } failure)
-                throw AgentException.Gone(subject, failure);
+                throw failure;
             await ConnectAsync(cancellationToken);
             if (_link is { } link)
                 await SendAsync(link, pending, held).WaitAsync(cancellationToken);
@@ -84,12 +84,11 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
         return new AgentException(AgentErrorCode.Internal, $"The agent of {subject} sent a {type} that makes no sense; the connection was dropped. Its guest may be compromised: fork or create another.");
     }
 
-    /// <summary>The machine has ended: all that waits fails, and stays so.</summary>
+    /// <summary>The machine has ended: all that waits fails, and stays so. Of several reasons the first counts.</summary>
     public void Fail(Exception reason)
     {
-        _failure ??= reason;
+        var gone = _failure ??= reason as AgentException ?? AgentException.Gone(subject, reason);
         _ending.Cancel();
-        var gone = reason as AgentException ?? AgentException.Gone(subject, reason);
         _connected.TrySetException(gone);
         _ = _connected.Task.Exception;
         foreach (var pending in _pending.Values)
@@ -100,7 +99,7 @@ internal sealed class AgentConnection(Func<CancellationToken, ValueTask<Stream>>
 
     public async ValueTask DisposeAsync()
     {
-        Fail(new ObjectDisposedException(subject));
+        Fail(AgentException.Gone(subject));
         if (_run is { } run)
             await run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // The source stays usable: consumers of processes may still let go of theirs.

@@ -11,6 +11,8 @@ public enum ErrorCode
     Conflict,
     /// <summary>The subject is in a state that does not allow this.</summary>
     FailedPrecondition,
+    /// <summary>A command that the caller gave has failed, such as a step of a build.</summary>
+    CommandFailed,
     /// <summary>Not enough memory, disk or slots.</summary>
     Exhausted,
     /// <summary>It took longer than it may.</summary>

@@ -13,8 +13,8 @@ internal static class MachineAgent
     /// <summary>A client that fails for good when the machine's process ends.</summary>
     public static AgentClient Open(Machine machine, string subject)
     {
-        var client = new AgentClient(cancellationToken => ConnectAsync(machine, cancellationToken), subject);
-        _ = machine.Vmm.Process.Exited.ContinueWith(_ => client.Fail(new VmmException($"its VMM {machine.Spec.Id} has ended")),
+        var client = new AgentClient(cancellationToken => ConnectAsync(machine, subject, cancellationToken), subject);
+        _ = machine.Vmm.Process.Exited.ContinueWith(_ => client.Fail(Ended(subject)),
             CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return client;
     }
@@ -56,10 +56,12 @@ internal static class MachineAgent
         MachineId = RandomNumberGenerator.GetHexString(32, lowercase: true),
     };
 
-    private static async ValueTask<Stream> ConnectAsync(Machine machine, CancellationToken cancellationToken)
+    private static async ValueTask<Stream> ConnectAsync(Machine machine, string subject, CancellationToken cancellationToken)
     {
         if (machine.Vmm.Process.HasExited)
-            throw new VmmException($"its VMM {machine.Spec.Id} has ended");
+            throw Ended(subject);
         return await machine.Vmm.ConnectAgentAsync(cancellationToken);
     }
+
+    private static AgentException Ended(string subject) => AgentException.Ended(subject, "has ended: its machine's process is gone");
 }

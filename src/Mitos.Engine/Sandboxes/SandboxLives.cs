@@ -28,10 +28,16 @@ internal sealed class SandboxLives(SandboxStore store, ILogger logger)
         _ = machine.Vmm.Process.Exited.ContinueWith(_ => OnExitAsync(sandbox, machine), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
 
     /// <summary>Ends the machine. The caller holds the sandbox's gate.</summary>
-    public static async Task EndAsync(Sandbox sandbox)
+    /// <param name="sandbox">Whose.</param>
+    /// <param name="how">What has become of it, for those who use it right now: <c>was paused</c>.</param>
+    /// <param name="remedy">What they can do; null: see why.</param>
+    public static async Task EndAsync(Sandbox sandbox, string how, string? remedy = null)
     {
         if (sandbox.Agent is { } agent)
+        {
+            agent.Fail(AgentException.Ended($"sandbox '{sandbox.Id}'", how, remedy));
             await agent.DisposeAsync();
+        }
         if (sandbox.Machine is { } machine)
             await machine.DisposeAsync();
         (sandbox.Agent, sandbox.Machine) = (null, null);
@@ -55,7 +61,7 @@ internal sealed class SandboxLives(SandboxStore store, ILogger logger)
             {
                 logger.LogError(e, "that sandbox {Id} stopped could not be written; the next start sees it again", sandbox.Id);
             }
-            await EndAsync(sandbox);
+            await EndAsync(sandbox, $"has ended: {reason}");
             sandbox.Stopped.TrySetResult();
         }
         catch (Exception e)

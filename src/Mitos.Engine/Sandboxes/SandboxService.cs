@@ -41,7 +41,7 @@ internal sealed class SandboxService(
             sandbox.Removing = true;
             // The journal goes first: if we end here, the machine belongs to nobody, and the next start ends it.
             store.Remove(sandbox);
-            await SandboxLives.EndAsync(sandbox);
+            await SandboxLives.EndAsync(sandbox, "was removed", "What ran in it is gone: create or fork another.");
             snapshots.DeleteOf(sandbox.Record);
             sandbox.Stopped.TrySetResult();
         }

@@ -56,7 +56,9 @@ internal sealed class SnapshotService(
                 GoOn(machine);
                 throw Explain(e, $"Sandbox '{id}' could not be paused");
             }
-            await SandboxLives.EndAsync(sandbox);
+            await SandboxLives.EndAsync(sandbox, "was paused", memory
+                ? $"Its processes go on after `mitos resume {id}`."
+                : $"`mitos resume {id}` boots it from its disk; what ran in it is gone.");
             return sandbox.Describe();
         }
         finally

@@ -6,7 +6,7 @@ namespace Mitos.Engine.Templates;
 /// <summary>Runs a command of a build in its machine.</summary>
 internal static class GuestShell
 {
-    private const int MaxTail = 1000;
+    private const int MaxTail = 1000, MaxLines = 10;
 
     /// <param name="agent">Of the machine.</param>
     /// <param name="command">For a login shell.</param>
@@ -34,4 +34,9 @@ internal static class GuestShell
         await agent.ForgetAsync(process.Key, cancellationToken);
         return (exit.Code, tail.Trim());
     }
+
+    /// <summary>The last lines of what a command said, for the end of a message about it.</summary>
+    public static string LastWords(string tail) => tail.Length == 0
+        ? "and said nothing"
+        : "after\n" + string.Join('\n', tail.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).TakeLast(MaxLines).Select(line => "    " + line));
 }

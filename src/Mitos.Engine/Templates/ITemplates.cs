@@ -4,7 +4,7 @@ namespace Mitos.Engine.Templates;
 public interface ITemplates
 {
     /// <summary>Builds (or finds by content) a template. Progress is reported per step; an interrupted build leaves nothing behind.</summary>
-    /// <exception cref="Errors.SandboxException">InvalidArgument, NotFound (parent), Conflict (being built), FailedPrecondition (a step failed; the message has its output's tail).</exception>
+    /// <exception cref="Errors.SandboxException">InvalidArgument, NotFound (parent), Conflict (being built), FailedPrecondition, CommandFailed (a step; the message has its output's tail).</exception>
     Task<TemplateInfo> BuildAsync(BuildTemplateSpec spec, IProgress<BuildProgress> progress, CancellationToken cancellationToken);
 
     IReadOnlyList<TemplateInfo> List();

@@ -15,7 +15,7 @@ internal static class Startup
     }
 
     /// <summary>Repeats a command until it succeeds.</summary>
-    /// <exception cref="SandboxException">FailedPrecondition: not within the limit.</exception>
+    /// <exception cref="SandboxException">CommandFailed: not within the limit.</exception>
     public static async Task AwaitReadyAsync(AgentClient agent, string template, string command, TimeSpan limit, CancellationToken cancellationToken)
     {
         var until = DateTime.UtcNow + limit;
@@ -25,7 +25,7 @@ internal static class Startup
             if (code == 0)
                 return;
             if (DateTime.UtcNow > until)
-                throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{template}' was not ready within {limit.TotalSeconds:F0} s: `{command}` ended with {code}: {tail}", "Check the start command and the ready command.");
+                throw new SandboxException(ErrorCode.CommandFailed, $"The template '{template}' was not ready within {limit.TotalSeconds:F0} s: `{command}` ended with {code}, {GuestShell.LastWords(tail)}", "Check the start command and the ready command.");
             await Task.Delay(Pause, cancellationToken);
         }
     }

@@ -47,6 +47,6 @@ internal sealed class TemplateSteps(AgentClient agent, BuildTemplateSpec spec, I
     {
         var (code, tail) = await GuestShell.RunAsync(agent, command, user, report ? line => progress.Report(new BuildProgress("run", _index, _count, line, true)) : null, cancellationToken);
         if (code != 0)
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"Step {_index} of the template '{spec.Name}', `{command}`, ended with {code}: {tail}", "Mend the step and build again; nothing was kept.");
+            throw new SandboxException(ErrorCode.CommandFailed, $"Step {_index} of the template '{spec.Name}', `{command}`, ended with {code}, {GuestShell.LastWords(tail)}", "Mend the step and build again; nothing was kept.");
     }
 }

@@ -57,7 +57,7 @@ internal static class Errors
             AgentErrorCode.Unsupported => ErrorCode.Unsupported,
             _ => ErrorCode.Unavailable,
         };
-        return (Status(code), new ErrorBody(Wire(code), e.Message, Remedy(e)));
+        return (Status(code), new ErrorBody(Wire(code), e.Message, e.Remedy ?? Remedy(e)));
     }
 
     // What the guest's kernel said is more exact than the class that it belongs to.
@@ -87,6 +87,7 @@ internal static class Errors
         ErrorCode.NotFound => 404,
         ErrorCode.Conflict => 409,
         ErrorCode.FailedPrecondition => 412,
+        ErrorCode.CommandFailed => 422,
         ErrorCode.Exhausted => 507,
         ErrorCode.DeadlineExceeded => 504,
         ErrorCode.Unavailable => 503,
@@ -100,6 +101,7 @@ internal static class Errors
         ErrorCode.NotFound => ErrorCodes.NotFound,
         ErrorCode.Conflict => ErrorCodes.Conflict,
         ErrorCode.FailedPrecondition => ErrorCodes.FailedPrecondition,
+        ErrorCode.CommandFailed => ErrorCodes.CommandFailed,
         ErrorCode.Exhausted => ErrorCodes.Exhausted,
         ErrorCode.DeadlineExceeded => ErrorCodes.DeadlineExceeded,
         ErrorCode.Unavailable => ErrorCodes.Unavailable,

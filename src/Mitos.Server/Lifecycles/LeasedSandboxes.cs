@@ -33,8 +33,11 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
         : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None);
 
     /// <summary>Gives a paused sandbox a machine again. An end that has passed is dropped, where no other is asked for.</summary>
+    /// <exception cref="SandboxException">FailedPrecondition: it runs, and was to boot.</exception>
     public async Task<SandboxInfo> ResumeAsync(SandboxInfo sandbox, LeaseTerms terms, bool memory, CancellationToken cancellationToken)
     {
+        if (!memory && sandbox.State == SandboxState.Running)
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"Sandbox '{sandbox.Id}' is running, and cannot be booted anew.", $"Pause it first: `mitos pause {sandbox.Id}`; or create another.");
         // First the end: one that is resumed must not be over at once.
         if (terms.Life is not null)
             await SetAsync(sandbox, terms);

@@ -35,7 +35,7 @@ public sealed class BadInputTests(MitosFixture fixture) : IAsyncLifetime
     {
         (await _mitos.RunAsync("exce", "dev")).Refused(2, "exce", "Did you mean 'exec'?");
         (await _mitos.RunAsync("create", "--tempalte", "base")).Refused(2, "--tempalte", "Did you mean '--template'?");
-        (await _mitos.RunAsync("fork", "dev", "--count", "many")).Refused(2, "many", "mitos fork --help");
+        (await _mitos.RunAsync("fork", "dev", "--count", "many")).Refused(2, "'many' is no whole number", "--count", "mitos fork --help");
         (await _mitos.RunAsync("fork", "dev", "--count", "99999999999")).Refused(2, "99999999999", "mitos fork --help");
         (await _mitos.RunAsync("fork")).Refused(2, "ID", "mitos fork --help");
         (await _mitos.RunAsync("template")).Refused(2, "mitos template --help");
@@ -46,6 +46,9 @@ public sealed class BadInputTests(MitosFixture fixture) : IAsyncLifetime
         (await _mitos.RunAsync("create", "--memory", "1")).Refused(2, "1 MiB", "128 to 65536");
         if (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes < 65536L << 20) // on a host that has it, it is made
             (await _mitos.RunAsync("create", "--memory", "65536")).Refused(5, "65536 MiB", "does not fit this host");
+        (await _mitos.RunAsync("top", "--interval", "x")).Refused(2, "'x' is no number", "--interval");
+        (await _mitos.RunAsync("help", "frok")).Refused(2, "frok", "Did you mean 'fork'?");
+        (await _mitos.RunAsync("help", "snapshot", "bogus")).Refused(2, "bogus", "mitos snapshot --help");
         (await _mitos.RunAsync("top", "--interval", "0")).Refused(2, "--interval", "0.2");
         (await _mitos.RunAsync("completion", "tcsh")).Refused(2, "tcsh");
     }

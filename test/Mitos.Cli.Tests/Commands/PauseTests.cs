@@ -22,8 +22,10 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         _mitos.Look().RequireMachines(0);
         Assert.Equal(id, (await _mitos.RunAsync("pause", "dev")).Ok()); // it is already
         Assert.Matches($@"{id}\s+dev\s+paused\s+base\s+\d+s\s+-\s+-\s+-\s+\d+\.\d\s+-", (await _mitos.RunAsync("ls")).Ok());
-        Assert.Matches($@"{id} \(dev\)  paused    +\d+s  on disk +\d+\.\d", (await _mitos.RunAsync("tree")).Ok());
-        Assert.Matches(@"on disk +\d+\.\d MiB, paused 20", (await _mitos.RunAsync("inspect", "dev")).Ok());
+        Assert.Matches($@"{id} \(dev\)  paused    +\d+s  on disk +\d+\.\d MiB", (await _mitos.RunAsync("tree")).Ok());
+        var shown = (await _mitos.RunAsync("inspect", "dev")).Ok();
+        Assert.Matches(@"on disk +\d+\.\d MiB, paused 20", shown);
+        Assert.Matches(@"(?m)^memory +-$", shown);
         Assert.Matches($@"{id}\s+dev\s+paused\s+-\s+-\s+-\s+-\s+\d+\.\d\s+-\s+-", (await _mitos.RunAsync("top", "--once")).Ok());
         (await _mitos.RunAsync("exec", "dev", "--", "true")).Refused(125, "paused", "mitos resume");
 
@@ -31,8 +33,36 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         Assert.Equal("kept", await _mitos.InAsync(fork.Json().GetProperty("children")[0].GetProperty("sandbox").Text("id"), "cat /dev/shm/memory"));
         (await _mitos.RunAsync("resume", "dev", "nobody")).Refused(7, "nobody", "mitos ls");
         Assert.Equal("kept", await _mitos.InAsync("dev", "cat /dev/shm/memory"));
+        Assert.Equal(id, (await _mitos.RunAsync("resume", "dev")).Ok()); // it runs already
+        (await _mitos.RunAsync("resume", "--reboot", "dev")).Refused(4, "is running", $"mitos pause {id}");
         (await _mitos.RunAsync("resume", "dve")).Refused(3, "dve", "Did you mean 'dev'?");
         (await _mitos.RunAsync("pause")).Refused(2, "mitos pause --help");
+    }
+
+    [Fact]
+    public async Task A_command_whose_sandbox_is_paused_or_removed_is_told_so_in_one_line_and_what_to_do()
+    {
+        var id = await _mitos.CreateAsync("--name", "dev");
+        await using (var command = _mitos.Start("exec", "dev", "--", "sh", "-c", "echo begun >&2; sleep 1000"))
+        {
+            await command.AwaitErrorAsync("begun");
+            (await _mitos.RunAsync("pause", "dev")).Ok();
+            Assert.Equal($"mitos: Sandbox '{id}' was paused.\n       Its processes go on after `mitos resume {id}`.\n", Failed(await command.EndAsync()));
+        }
+        (await _mitos.RunAsync("resume", "dev")).Ok();
+        Assert.Equal("sleep", await _mitos.InAsync("dev", "ps -C sleep -o comm="));
+        await using (var command = _mitos.Start("exec", "dev", "--", "sh", "-c", "echo begun >&2; sleep 1000"))
+        {
+            await command.AwaitErrorAsync("begun");
+            (await _mitos.RunAsync("rm", "dev")).Ok();
+            Assert.Equal($"mitos: Sandbox '{id}' was removed.\n       What ran in it is gone: create or fork another.\n", Failed(await command.EndAsync()));
+        }
+
+        static string Failed(Result result)
+        {
+            Assert.Equal(125, result.Code);
+            return result.Errors;
+        }
     }
 
     [Fact]
@@ -58,7 +88,8 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         (await _mitos.RunAsync("fork", "dev", "--snapshot", "golden")).Refused(2, "--snapshot", "mitos fork --help");
         foreach (var timeout in new[] { "soon", "0", "1x", "-5", "99999d" })
             (await _mitos.RunAsync("create", $"--timeout={timeout}")).Refused(2);
-        (await _mitos.RunAsync("create", "--on-timeout", "pause")).Refused(2, "--timeout");
+        (await _mitos.RunAsync("create", "--on-timeout", "pause")).Refused(2, "--on-timeout says", "--timeout");
+        (await _mitos.RunAsync("create", "--snapshot", "golden", "--cpu", "2")).Refused(2, "1 cpu", "Leave out --cpu and --memory");
         (await _mitos.RunAsync("snapshot", "rm", "golden", "golden")).Refused(7, "golden", "mitos snapshot ls");
         Assert.Equal("kept", await _mitos.InAsync(copy, "cat /dev/shm/memory"));
     }

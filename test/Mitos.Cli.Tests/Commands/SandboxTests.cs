@@ -58,7 +58,7 @@ public sealed class SandboxTests(MitosFixture fixture) : IAsyncLifetime
         var lines = (await _mitos.RunAsync("tree")).Ok().Split('\n');
         Assert.Equal(5, lines.Length);
         Assert.Equal("3 sandboxes", lines[0]);
-        Assert.Matches(@"^└── i\w{20} \(an-ancestor-with-a-long-name-that-makes-its-line-longer-than-80\)  running +\d+[smhd]  private +\d+\.\d  shared +\d+\.\d  vmm +\d+\.\d$", lines[1]);
+        Assert.Matches(@"^└── i\w{20} \(an-ancestor-with-a-long-name-that-makes-its-line-longer-than-80\)  running +\d+[smhd]  private +\d+\.\d  shared +\d+\.\d  vmm +\d+\.\d MiB$", lines[1]);
         Assert.StartsWith($"    └── {ids[1]}", lines[2], StringComparison.Ordinal);
         Assert.EndsWith("gone", lines[2], StringComparison.Ordinal);
         Assert.StartsWith($"        └── {ids[2]}", lines[3], StringComparison.Ordinal);

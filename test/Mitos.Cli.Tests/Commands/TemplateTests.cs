@@ -43,7 +43,8 @@ public sealed class TemplateTests(MitosFixture fixture) : IAsyncLifetime
     [Fact]
     public async Task A_step_that_fails_is_named_with_what_it_said_and_leaves_nothing()
     {
-        (await _mitos.RunAsync("template", "build", "broken", "--run", "true", "--run", "echo the reason >&2; exit 3")).Refused(4, "Step 2", "ended with 3", "the reason", "build again");
+        (await _mitos.RunAsync("template", "build", "broken", "--run", "true", "--run", "echo the reason >&2; exit 3")).Refused(1, "Step 2", "ended with 3, after\n    the reason\n", "build again");
+        (await _mitos.RunAsync("template", "build", "broken", "--run", "exit 9")).Refused(1, "ended with 9, and said nothing");
         RequireOnlyBase(await _mitos.RunAsync("template", "ls", "--json"));
     }
 

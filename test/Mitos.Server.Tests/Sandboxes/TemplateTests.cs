@@ -54,7 +54,7 @@ public sealed class TemplateTests(ServerFixture server)
                 seen.Add(next);
         });
         Assert.NotEmpty(seen);
-        Assert.Equal(ErrorCodes.FailedPrecondition, error.Code);
+        Assert.Equal(ErrorCodes.CommandFailed, error.Code);
         Assert.Contains("because", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(await server.Client.ListTemplatesAsync(), template => template.Name == "failing");
     }
