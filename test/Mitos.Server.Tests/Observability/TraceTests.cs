@@ -65,12 +65,12 @@ public sealed class TraceTests(ServerFixture server)
         var snapshot = await client.PostJsonAsync("v1/snapshots", $$"""{"sandbox":"{{sandbox.Id}}"}""").ReadAsync<SnapshotBody>();
         await client.PostAsync($"v1/sandboxes/{sandbox.Id}/pause", null).ReadAsync();
         await client.PostAsync($"v1/sandboxes/{sandbox.Id}/resume", null).ReadAsync();
-        await client.PostJsonAsync("v1/sandboxes", """{"template":"missing"}""").RefusedAsync(404);
+        await client.PostJsonAsync("v1/sandboxes", """{"name":"no name"}""").RefusedAsync(400);
         await server.Client.RemoveSnapshotAsync(snapshot.Id);
         string[] expected = ["exec start", "snapshot create", "sandbox pause", "sandbox resume", "sandbox create"];
         var tree = spans.Of(trace);
         Assert.Equal(expected, tree.Where(span => expected.Contains(span.DisplayName)).Select(span => span.DisplayName));
-        Assert.Equal((ActivityStatusCode.Error, "NotFound"), (tree.Single(span => span.DisplayName == "sandbox create").Status, tree.Single(span => span.DisplayName == "sandbox create").StatusDescription));
+        Assert.Equal((ActivityStatusCode.Error, "InvalidArgument"), (tree.Single(span => span.DisplayName == "sandbox create").Status, tree.Single(span => span.DisplayName == "sandbox create").StatusDescription));
         Assert.Contains(tree, span => span.DisplayName == "agent request" && "Start".Equals(span.GetTagItem("mitos.agent.message")));
     }
 
