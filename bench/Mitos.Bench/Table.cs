@@ -54,7 +54,7 @@ internal static class Table
         var operations = figures["operations"]!.AsObject().Select(pair => $"{pair.Value?["count"]} {pair.Key}");
         return $"""
             {figures["clients"]} clients did random things for {figures["minutes"]} minutes ({string.Join(", ", operations)}) and checked {figures["answersChecked"]} answers: {figures["wrongAnswers"]} wrong. Afterwards the daemon had {after["descriptors"]} descriptors ({before["descriptors"]} before),
-            {after["residentMiB"]} MiB ({before["residentMiB"]} before), {after["machines"]} VMMs ({before["machines"]}, the warm ones, before), {after["layers"]} disk layers ({before["layers"]}) and {after["snapshots"]} snapshots.
+            {after["residentMiB"]} MiB ({before["residentMiB"]} before), {after["machines"]} VMMs ({before["machines"]}, the warm ones, before), {after["layers"]} disk layers ({before["layers"]}) and {after["snapshots"]} snapshots; the run's own bounds for that were {((bool)figures["ok"]! ? "kept" : "not kept")}.
             Run {Where(run, "mitos bench soak")}
 
             """;

@@ -35,6 +35,7 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
             say($"{minute} min: {_checked} answers checked, {_wrong.Count} wrong, daemon {now.ResidentMiB} MiB, {now.Descriptors} descriptors");
         }
         await working;
+        client.Dispose(); // or its idle connections, more than there were at first, would be counted as the daemon's
         var after = await SettleAsync(before);
         var ok = _wrong.IsEmpty && after.Descriptors <= before.Descriptors + clients && after.Machines <= before.Machines && after.Layers <= before.Layers && after.Snapshots == 0;
         return new JsonObject
