@@ -8,6 +8,7 @@ namespace Mitos.Bench;
 internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
 {
     private readonly int _samples = quick ? 8 : 30;
+    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(500);
     private readonly JsonObject _figures = [];
 
     public async Task<JsonObject> RunAsync(int idleForks)
@@ -218,6 +219,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             var (pauseMs, firstMs) = await new NaiveBaseline(bench).RunAsync(source);
             pause.Add(pauseMs);
             first.Add(firstMs);
+            await Task.Delay(Rest); // the end of the naive child is not the fork's to pay
             ForkResult? fork = null;
             ours.Add(await Bench.TimeMsAsync(async () =>
             {
@@ -225,7 +227,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
                 await bench.RunAsync(fork.Children[0].Sandbox!.Id, "/bin/true");
             }));
             await bench.RemoveAsync(fork!);
-            await Task.Delay(300);
+            await Task.Delay(Rest);
         }
         _figures["naive"] = new JsonObject { ["pauseMs"] = pause.ToJson(), ["firstCommandMs"] = first.ToJson(), ["forkToFirstCommandMs"] = ours.ToJson() };
     }

@@ -31,7 +31,7 @@ public sealed class ExactnessTests(MachineFixture machines)
         var region = Assert.Single(machine.Vmm.Memory);
         var pages = map.FindPrivate(region.Address, region.Length, runs);
         using var delta = new PageBuffer((long)pages * PageBuffer.PageSize);
-        ProcessMemory.Read(machine.Vmm.Process.Id, region.Address, CollectionsMarshal.AsSpan(runs), delta);
+        ProcessMemory.Read(machine.Vmm.Process.Id, region.Address, runs, delta);
         using var dump = DumpOf(machine);
         var byEntries = new List<PageRun>();
         map.FindPrivate(region.Address, region.Length, byEntries, useScan: false);
@@ -50,7 +50,7 @@ public sealed class ExactnessTests(MachineFixture machines)
         var differences = -1L;
         shell.Vmm.Load(state, regions =>
         {
-            ProcessMemory.Write(shell.Vmm.Process.Id, regions[0].Address, CollectionsMarshal.AsSpan(runs), delta);
+            ProcessMemory.Write(shell.Vmm.Process.Id, regions[0].Address, runs, delta);
             using var child = DumpOf(shell);
             differences = Differences(dump, child);
         }, Soon);

@@ -14,7 +14,6 @@ namespace Mitos.Engine.Forks;
 /// <summary>Makes a running machine of a capture: delta in, device state in, disk in place, go. Its agent has not been spoken to yet.</summary>
 internal sealed class Birth(MachineHost host, ShellPool shells)
 {
-    private const int PagesAtOnce = 1024;
     private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(30);
 
     /// <param name="capture">The instant; stays as it is.</param>
@@ -68,27 +67,7 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
         };
     }
 
-    // The child's kernel gives each page its own frame now, which is most of the cost: of a large delta all cores share it.
-    private static void WriteDelta(Machine machine, IReadOnlyList<GuestMemoryRegion> regions, Capture capture, PageBuffer pages)
-    {
-        var parts = new List<(ulong Mapping, List<PageRun> Runs, long Offset)>();
-        long offset = 0;
-        for (var i = 0; i < capture.Runs.Count; i++)
-        {
-            foreach (var runs in PageRun.Split(capture.Runs[i], PagesAtOnce))
-            {
-                parts.Add((regions[i].Address, runs, offset));
-                offset += runs.Sum(run => (long)run.Count) * PageBuffer.PageSize;
-            }
-        }
-        var id = machine.Vmm.Process.Id;
-        try
-        {
-            Parallel.ForEach(parts, part => ProcessMemory.Write(id, part.Mapping, CollectionsMarshal.AsSpan(part.Runs), pages, part.Offset));
-        }
-        catch (AggregateException e)
-        {
-            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
-    }
+    // The child's kernel gives each page its own frame now, which is most of the cost: of a large delta several cores share it.
+    private static void WriteDelta(Machine machine, IReadOnlyList<GuestMemoryRegion> regions, Capture capture, PageBuffer pages) =>
+        new PageTransfer(machine.Vmm.Process.Id, [.. regions.Select(region => region.Address)], capture.Runs, pages, 0, write: true).Run(helpers: Environment.ProcessorCount);
 }

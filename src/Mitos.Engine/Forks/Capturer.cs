@@ -42,12 +42,12 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
             try
             {
                 var runs = machine.Vmm.Memory.Select(_ => new List<PageRun>(16 << 10)).ToList();
-                pause = new PauseSection(machine.Vmm, pageMap, runs);
+                pause = new PauseSection(machine.Vmm, pageMap, runs, buffer);
                 var active = machine.ActiveLayer;
                 var next = machine.NextLayer!.Value;
                 try
                 {
-                    pause.Run(active, next, buffer, Deadline.In(maxPause), stays);
+                    pause.Run(active, next, Deadline.In(maxPause), stays);
                 }
                 finally
                 {

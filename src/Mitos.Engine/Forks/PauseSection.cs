@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Mitos.Engine.Disks;
 using Mitos.Engine.Vmm;
 using Mitos.Linux;
@@ -11,8 +10,10 @@ namespace Mitos.Engine.Forks;
 /// What happens while the source stands still, and nothing else: stop, save the device state, freeze the disk, list and copy
 /// the private pages, go on. No logging, JSON, fsync or allocation in here; all buffers and commands were made before.
 /// </summary>
-internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List<PageRun>> runs)
+internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List<PageRun>> runs, PageBuffer buffer)
 {
+    private readonly PageTransfer _copy = new(vmm.Process.Id, [.. vmm.Memory.Select(region => region.Address)], runs, buffer, 0, write: false);
+
     /// <summary>Timestamps (<see cref="Stopwatch"/>) before the stop and after each step, the resume last.</summary>
     public readonly long[] Stamps = new long[7];
 
@@ -27,10 +28,9 @@ internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List
 
     /// <param name="active">The source's active layer.</param>
     /// <param name="next">The empty layer that was added for this.</param>
-    /// <param name="buffer">Takes the pages.</param>
     /// <param name="deadline">Until when the source may stand still; its resume has a deadline of its own.</param>
     /// <param name="stays">Whether it is left paused when all went well.</param>
-    public void Run(LayerId active, LayerId next, PageBuffer buffer, Deadline deadline, bool stays = false)
+    public void Run(LayerId active, LayerId next, Deadline deadline, bool stays = false)
     {
         var captured = false;
         Stamps[0] = Stopwatch.GetTimestamp();
@@ -47,7 +47,7 @@ internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List
             Stamps[4] = Stopwatch.GetTimestamp();
             BufferTooSmall = (long)Pages * PageBuffer.PageSize > buffer.Length;
             if (!BufferTooSmall)
-                Copy(buffer);
+                _copy.Run(helpers: Environment.ProcessorCount);
             captured = !BufferTooSmall;
             Stamps[5] = Stopwatch.GetTimestamp();
         }
@@ -60,11 +60,4 @@ internal sealed class PauseSection(IVmm vmm, PageMap pageMap, IReadOnlyList<List
     }
 
     public TimeSpan Between(int from, int to) => Stopwatch.GetElapsedTime(Stamps[from], Stamps[to]);
-
-    private void Copy(PageBuffer buffer)
-    {
-        long offset = 0;
-        for (var i = 0; i < vmm.Memory.Count; i++)
-            offset += ProcessMemory.Read(vmm.Process.Id, vmm.Memory[i].Address, CollectionsMarshal.AsSpan(runs[i]), buffer, offset);
-    }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Mitos.Contracts;
 using Mitos.Server.Api;
 using Mitos.Server.Tests.Api;
@@ -24,6 +25,7 @@ public sealed class ErrorCodeTests(ServerFixture server)
             await server.Http.PostJsonAsync("v1/sandboxes", """{"name":"coded"}""").RefusedAsync(409),
             await server.Http.DeleteAsync("v1/templates/base").RefusedAsync(412),
             await server.Http.SendAsync(new HttpRequestMessage(HttpMethod.Post, "v1/keys") { Content = large, Headers = { ExpectContinue = true } }).RefusedAsync(413),
+            await FailBuildAsync(),
             await HangAsync(sandbox),
             await DieAsync(sandbox),
         };
@@ -31,6 +33,15 @@ public sealed class ErrorCodeTests(ServerFixture server)
         Assert.Equal(500, status);
         Assert.Contains("a defect", defect.Message, StringComparison.Ordinal);
         Assert.Equal(HttpRequests.AllErrorCodes.Order(), reached.Append(defect).Select(error => error.Code).Distinct().Order());
+    }
+
+    // The answer has begun when a step fails: the error is its last line.
+    private async Task<ErrorBody> FailBuildAsync()
+    {
+        using var response = await server.Http.PostJsonAsync("v1/templates", """{"name":"uncoded","steps":[{"run":"exit 4"}]}""");
+        var lines = await response.Content.ReadAsStringAsync(ServerFixture.Soon);
+        var last = JsonDocument.Parse(lines.TrimEnd().Split('\n')[^1]);
+        return HttpRequests.ReadError(last.RootElement.GetProperty("error").GetRawText());
     }
 
     // The same engine behind a second server that is less patient with guests.
