@@ -29,6 +29,7 @@ internal sealed partial class KernelPackage(string cacheDirectory)
     /// <exception cref="SandboxException">FailedPrecondition: the package cannot be had, and the cache has none.</exception>
     public async Task<Kernel> GetAsync(Action<string> line, CancellationToken cancellationToken)
     {
+        using var _ = await CacheLock.AcquireAsync(cacheDirectory, "kernel", line, cancellationToken);
         try
         {
             return Open(await FetchPresentAsync(line, cancellationToken), null);

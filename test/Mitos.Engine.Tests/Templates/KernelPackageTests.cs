@@ -34,7 +34,7 @@ public sealed class KernelPackageTests : IDisposable
         again = await GetAsync();
         Assert.Equal(first.Image, again.Image);
         Assert.NotNull(again.Outdated);
-        Assert.Single(Directory.GetFileSystemEntries(_source.Cache)); // no draft
+        Assert.Single(Directory.GetDirectories(_source.Cache)); // no draft
     }
 
     [Fact]
@@ -42,7 +42,7 @@ public sealed class KernelPackageTests : IDisposable
     {
         var error = await Assert.ThrowsAsync<SandboxException>(GetAsync);
         Assert.Equal(ErrorCode.FailedPrecondition, error.Code);
-        Assert.Empty(Directory.GetFileSystemEntries(_source.Cache));
+        Assert.Empty(Directory.GetDirectories(_source.Cache));
     }
 
     public void Dispose() => _source.Dispose();
