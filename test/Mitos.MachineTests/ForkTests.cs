@@ -42,6 +42,7 @@ public sealed class ForkTests(MachineFixture machines)
         await using var source = await machines.CreateAsync();
         await machines.RunAsync(source.Id, $"cat > /root/p.c <<'E'\n{Program}\nE\ncc -O1 -o /root/pair /root/p.c");
         await using var process = await machines.StartAsync(source.Id, "exec /root/pair");
+        await machines.RunAsync(source.Id, "until [ -s /dev/shm/pair ]; do :; done");
         var (first, last) = (ulong.MaxValue, 0UL);
         for (var i = 0; i < Forks; i++)
         {
