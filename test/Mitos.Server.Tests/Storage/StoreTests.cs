@@ -4,6 +4,7 @@ using Mitos.Engine.Sandboxes;
 using Mitos.Server.Accounts;
 using Mitos.Server.Lifecycles;
 using Mitos.Server.Storage;
+using Mitos.TestKit;
 
 namespace Mitos.Server.Tests.Storage;
 
