@@ -38,14 +38,38 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
     {
         if (!memory && sandbox.State == SandboxState.Running)
             throw new SandboxException(ErrorCode.FailedPrecondition, $"Sandbox '{sandbox.Id}' is running, and cannot be booted anew.", $"Pause it first: `mitos pause {sandbox.Id}`; or create another.");
-        // First the end: one that is resumed must not be over at once.
-        if (terms.Life is not null)
-            await SetAsync(sandbox, terms);
-        else if (!(await LeaseOfAsync(sandbox)).HasEnd)
+        if (terms.Life is null && !(await LeaseOfAsync(sandbox)).HasEnd)
             terms.Alone();
-        else
-            await leases.ChangeAsync(sandbox.Id.ToString(), lease => lease with { EndAtMs = lease.EndAtMs <= Now() ? Lease.Never : lease.EndAtMs, AutoPause = terms.Pause ?? lease.AutoPause });
-        return await snapshots.ResumeAsync(sandbox.Id, memory, cancellationToken);
+        return (await ResumeAsync(sandbox, lease => lease with
+        {
+            EndAtMs = terms.Life is { } life ? End(life) : lease.EndAtMs <= Now() ? Lease.Never : lease.EndAtMs,
+            AutoPause = terms.Pause ?? lease.AutoPause,
+        }, terms.Life is null ? null : EventTypes.Updated, memory, cancellationToken)).Sandbox;
+    }
+
+    /// <summary>Gives a paused sandbox a machine again, on other terms. One that runs keeps its machine; one that is just being paused is resumed when it is.</summary>
+    /// <param name="sandbox">As it was seen.</param>
+    /// <param name="agree">What its lease is to be. If it cannot be resumed, it is as before.</param>
+    /// <param name="type">The event that this is, if it changes anything; null: none.</param>
+    /// <param name="memory">Whether it gets its memory.</param>
+    /// <param name="cancellationToken">Heeded until it has a machine.</param>
+    /// <returns>The sandbox, its lease, and whether it has another machine than when it was seen.</returns>
+    public async Task<(SandboxInfo Sandbox, Lease Lease, bool Resumed)> ResumeAsync(SandboxInfo sandbox, Func<Lease, Lease> agree, string? type, bool memory, CancellationToken cancellationToken)
+    {
+        var before = await LeaseOfAsync(sandbox);
+        using var place = await leases.TakePlaceAsync(before); // for whom there is none, nothing changes
+        // First the lease: one that is resumed must not be over at once, whatever becomes of us.
+        var agreed = await leases.ChangeAsync(before.Id, lease => agree(before = lease), type) ?? throw NotFound(before.Id);
+        try
+        {
+            var resumed = await snapshots.ResumeAsync(sandbox.Id, memory, cancellationToken);
+            return (resumed, leases.Find(before.Id) ?? agreed, resumed.VmmPid != sandbox.VmmPid);
+        }
+        catch
+        {
+            await PutBackAsync(before, agreed, type);
+            throw;
+        }
     }
 
     /// <summary>Sets the end anew, later or sooner. The terms have one.</summary>
@@ -68,13 +92,30 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
         return await fork(spec with { Ids = ids });
     }
 
+    // Unless somebody else resumes it too, or has changed it since: his end is kept then.
+    private async Task PutBackAsync(Lease before, Lease agreed, string? type)
+    {
+        try
+        {
+            await leases.ChangeAsync(before.Id, lease => lease.State == LeaseState.Paused && lease.EndAtMs == agreed.EndAtMs && leases.Resumers(lease.Id) == 1
+                ? lease with { EndAtMs = before.EndAtMs, AutoPause = before.AutoPause }
+                : lease, type);
+        }
+        catch (SandboxException)
+        {
+            // the database is away: it is paused with another end, and the refusal that led here says more
+        }
+    }
+
     private async Task<Lease> LeaseOfAsync(SandboxInfo sandbox)
     {
         var id = sandbox.Id.ToString();
         if (leases.Find(id) is null)
             await keeper.SettleAsync(id); // it was made before there were leases
-        return leases.Find(id) ?? throw SandboxException.NotFound("sandbox", id, "`mitos ls` lists the sandboxes.");
+        return leases.Find(id) ?? throw NotFound(id);
     }
+
+    private static SandboxException NotFound(string id) => SandboxException.NotFound("sandbox", id, "`mitos ls` lists the sandboxes.");
 
     private long End(TimeSpan life) => Now() + (long)life.TotalMilliseconds;
 

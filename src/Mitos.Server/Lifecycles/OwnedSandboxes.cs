@@ -49,12 +49,12 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
         return MakeAsync(spec, id => Lease.For(id, found.Id, Now()) with { TeamId = owners.TeamOf(found) }, with => _inner.ForkSnapshotAsync(found.Id, with, cancellationToken));
     }
 
-    public async Task RemoveAsync(SandboxId id, CancellationToken cancellationToken)
+    public async Task<bool> RemoveAsync(SandboxId id, Func<SandboxInfo, bool> when, CancellationToken cancellationToken)
     {
         Get(id);
         try
         {
-            await _inner.RemoveAsync(id, cancellationToken);
+            return await _inner.RemoveAsync(id, when, cancellationToken);
         }
         finally
         {
