@@ -1,6 +1,7 @@
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
+using Mitos.Server.Accounts;
 
 namespace Mitos.Server.Lifecycles;
 
@@ -12,7 +13,10 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
         if (terms.Alone() is not { } agreed)
             return await sandboxes.CreateAsync(spec, cancellationToken);
         var id = SandboxId.New();
-        await leases.AddAsync([Lease.For(id, spec.Snapshot ?? spec.Template, Now(), End(agreed.Life)) with { AutoPause = agreed.Pause }]);
+        var lease = spec.Snapshot is { } named && snapshots.TryFind(named) is { } snapshot
+            ? owners.SourceOf(snapshot).Child(id, Now(), End(agreed.Life)) with { TeamId = Caller.Team }
+            : Lease.For(id, spec.Snapshot ?? spec.Template, Now(), End(agreed.Life));
+        await leases.AddAsync([lease with { AutoPause = terms.Pause ?? lease.AutoPause }]);
         return await sandboxes.CreateAsync(spec with { Id = id }, cancellationToken);
     }
 
@@ -26,11 +30,15 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
             with => sandboxes.ForkAsync(source.Id, with, CancellationToken.None));
     }
 
-    /// <summary>Makes sandboxes of a snapshot.</summary>
-    public Task<ForkResult> ForkAsync(SnapshotInfo snapshot, ForkSpec spec, LeaseTerms terms) => terms.Alone() is { } agreed
-        ? ForkAsync(spec, id => Lease.For(id, snapshot.Id, Now(), End(agreed.Life)) with { TeamId = owners.TeamOf(snapshot), AutoPause = agreed.Pause },
-            with => sandboxes.ForkSnapshotAsync(snapshot.Id, with, CancellationToken.None))
-        : sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None);
+    /// <summary>Makes sandboxes of a snapshot; but for their end, they have what was agreed about its sandbox, unless the terms say otherwise.</summary>
+    public Task<ForkResult> ForkAsync(SnapshotInfo snapshot, ForkSpec spec, LeaseTerms terms)
+    {
+        if (terms.Alone() is not { } agreed)
+            return sandboxes.ForkSnapshotAsync(snapshot.Id, spec, CancellationToken.None);
+        var source = owners.SourceOf(snapshot);
+        return ForkAsync(spec, id => source.Child(id, Now(), End(agreed.Life)) with { AutoPause = terms.Pause ?? source.AutoPause },
+            with => sandboxes.ForkSnapshotAsync(snapshot.Id, with, CancellationToken.None));
+    }
 
     /// <summary>Gives a paused sandbox a machine again. An end that has passed is dropped, where no other is asked for.</summary>
     /// <exception cref="SandboxException">FailedPrecondition: it runs, and was to boot.</exception>

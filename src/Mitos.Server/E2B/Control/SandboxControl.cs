@@ -28,16 +28,18 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             throw E2BException.Bad("autoResume cannot be enabled when autoPauseMemory is false");
         NetworkRules.Check(request.Network);
         var id = SandboxId.New();
-        var lease = Lease.For(id, template, Now(), Now() + (Timeout(request.Timeout, defaultTimeout) * 1000L)) with
+        var end = Now() + (Timeout(request.Timeout, defaultTimeout) * 1000L);
+        var snapshot = snapshots.TryFind(TemplateName(template));
+        var lease = snapshot is null ? Lease.For(id, template, Now(), end) : owners.SourceOf(snapshot).Child(id, Now(), end) with { TeamId = Caller.Team, Template = template };
+        lease = lease with
         {
-            AutoPause = request.AutoPause ?? false,
-            AutoPauseMemory = request.AutoPauseMemory ?? true,
-            AutoResume = request.AutoResume?.Enabled ?? false,
-            AllowInternet = request.AllowInternetAccess,
-            Network = request.Network is { ValueKind: JsonValueKind.Object } network ? network.GetRawText() : null,
-            TrafficToken = NetworkRules.IsPublic(request.Network) ? null : Lease.NewToken(),
+            AutoPause = request.AutoPause ?? lease.AutoPause,
+            AutoPauseMemory = request.AutoPauseMemory ?? (request.AutoResume?.Enabled == true || lease.AutoPauseMemory),
+            AutoResume = request.AutoResume?.Enabled ?? (request.AutoPauseMemory != false && lease.AutoResume),
+            AllowInternet = request.AllowInternetAccess ?? lease.AllowInternet,
+            Network = request.Network is { ValueKind: JsonValueKind.Object } network ? NetworkRules.Inherit(lease.Network, network) : lease.Network,
+            TrafficToken = NetworkRules.IsPublic(request.Network, otherwise: lease.TrafficToken is null) ? null : lease.TrafficToken ?? Lease.NewToken(),
         };
-        var snapshot = snapshots.TryFind(TemplateName(template))?.Id;
         await leases.AddAsync([lease]);
         try
         {
@@ -45,7 +47,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             {
                 Id = id,
                 Template = TemplateName(template),
-                Snapshot = snapshot,
+                Snapshot = snapshot?.Id,
                 Environment = request.EnvVars ?? [],
                 Metadata = request.Metadata ?? [],
             }, cancellationToken);
