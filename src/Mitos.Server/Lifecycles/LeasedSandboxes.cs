@@ -81,16 +81,20 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
     }
 
     /// <summary>Sets the end anew, later or sooner. The terms have one.</summary>
-    public async Task SetAsync(SandboxInfo sandbox, LeaseTerms terms)
-    {
-        var known = await LeaseOfAsync(sandbox);
-        await leases.ChangeAsync(known.Id, lease => lease with { EndAtMs = End(terms.Life!.Value), AutoPause = terms.Pause ?? lease.AutoPause }, EventTypes.Updated);
-    }
+    /// <exception cref="SandboxException">NotFound: the old one was nearer.</exception>
+    public Task SetAsync(SandboxInfo sandbox, LeaseTerms terms) => UpdateAsync(sandbox, lease => lease with { EndAtMs = End(terms.Life!.Value), AutoPause = terms.Pause ?? lease.AutoPause });
 
     /// <summary>Lets it live until it is removed.</summary>
-    public Task ClearAsync(SandboxInfo sandbox) => leases.ChangeAsync(sandbox.Id.ToString(), lease => lease with { EndAtMs = Lease.Never }, EventTypes.Updated);
+    /// <exception cref="SandboxException">NotFound: its end was nearer.</exception>
+    public Task ClearAsync(SandboxInfo sandbox) => UpdateAsync(sandbox, lease => lease with { EndAtMs = Lease.Never });
 
     public Task RemoveAsync(SandboxId id) => sandboxes.RemoveAsync(id, CancellationToken.None);
+
+    private async Task UpdateAsync(SandboxInfo sandbox, Func<Lease, Lease> change)
+    {
+        var known = await LeaseOfAsync(sandbox);
+        _ = await leases.ChangeAsync(known.Id, change, EventTypes.Updated) ?? throw NotFound(known.Id);
+    }
 
     private async Task<ForkResult> ForkAsync(ForkSpec spec, Func<SandboxId, Lease> lease, Func<ForkSpec, Task<ForkResult>> fork)
     {
