@@ -42,6 +42,7 @@ internal static class Table
             {Rows(rows)}
 
             {figures["concurrentExecs"]?["count"]} commands at once in one sandbox, each of 2 s: all answered after {Number(figures["concurrentExecs"]?["ms"], 1)} ms, {figures["concurrentExecs"]?["errors"]} errors.
+            {Targets.OfServing(figures)}
             Measured {Where(run, "mitos bench serve")}
 
             """;
@@ -87,6 +88,7 @@ internal static class Table
             {Rows(rows)}
 
             {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory and {(double?)idle?["cpuPercentOfACoreEach"]:F2} % of a core each. Longest stall that a 1 kHz clock in the source saw in each of {figures["maxGapMs"]?["count"]} runs while it was forked: {All(figures["maxGapMs"])} ms ({All(figures["maxGapWithoutForksMs"])} ms in runs without forks).
+            {Targets.OfForks(figures)}
             Measured {Where(run, "mitos bench fork")}
 
             """;

@@ -134,6 +134,7 @@ test('a sandbox that makes no sense is refused', async () => {
     '{', '', {}, { templateID: 7 }, { templateID: 'base', timeout: -1 }, { templateID: 'base', timeout: 1e9 }, { templateID: 'base', metadata: { a: 1 } },
     { templateID: 'base', autoPauseMemory: false }, { templateID: 'base', autoPause: true, autoPauseMemory: false, autoResume: { enabled: true } },
     { templateID: 'base', network: { denyOut: ['example.com'] } }, { templateID: 'base', network: { allowOut: ['example.com'] } },
+    { templateID: 'base', network: { allowPublicTraffic: 'false' } }, { templateID: 'base', volumeMounts: [{ name: 'data', path: '/data' }] },
   ]
   for (const body of bad) {
     const { status, json } = await api('POST', '/v2/sandboxes', body)

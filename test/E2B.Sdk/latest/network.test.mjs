@@ -22,7 +22,7 @@ test('updateNetwork clears what it does not name', async () => {
 
 sharedTest('a network that makes no sense is refused', async (sandbox) => {
   const rules = Object.fromEntries([...Array(11).keys()].map((index) => [`${index}.example.com`, [{}]]))
-  for (const network of [{ denyOut: ['example.com'] }, { denyOut: 'all' }, { allowOut: ['example.com'] }, { rules }, { rules: { 'example.com': [{}, {}] } }]) {
+  for (const network of [{ denyOut: ['example.com'] }, { denyOut: 'all' }, { allowOut: ['example.com'] }, { rules }, { rules: { 'example.com': [{}, {}] } }, { rules: [] }, { egressProxy: { address: 'proxy.example.com' } }]) {
     const { status, json } = await api('PUT', `/sandboxes/${sandbox.sandboxId}/network`, network)
     assert.deepEqual([status, json?.code], [400, 400], JSON.stringify(network))
   }

@@ -31,6 +31,14 @@ public sealed class DescriptionTests(ServerFixture server)
     }
 
     [Fact]
+    public void Its_examples_have_ids_as_the_server_makes_them()
+    {
+        var ids = Regex.Matches(File.ReadAllText(Path.Combine(Checkout.Root, "docs", "api.md")), @"""(?:source|forkedFrom|parent)"":""(\w+)""|""id"":""(i\w+)""").Select(match => match.Groups[1].Value + match.Groups[2].Value).ToList();
+        Assert.True(ids.Count >= 6, $"only {ids.Count} ids");
+        Assert.All(ids, id => Assert.True(Engine.Sandboxes.SandboxId.TryParse(id, out _), id));
+    }
+
+    [Fact]
     public void Every_operation_has_a_name_a_summary_described_parameters_and_an_error_body()
     {
         Assert.Distinct(server.Api.Operations.Select(operation => operation.Id));

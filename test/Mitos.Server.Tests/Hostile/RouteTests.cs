@@ -29,6 +29,7 @@ public sealed class RouteTests(ServerFixture server)
         "{", "{\"a\":", "nope", "[]", "3", "\"x\"", "true", "{}}", "{\"a\" 1}", new string('[', 5000), "{\"a\":" + new string('[', 500), "{\"name\":\"\\ud800\"}", "{\"name\":\"\u0001\"}", "<a/>", "\u0000", "{\"name\":1e999}",
     ];
 
+    // Whether a value of a wrong type is what is refused, not the unknown name: WrongTypeTests, BadInputTests.
     private static readonly string[] WrongValues = ["[]", "{}", "[null]", "{\"a\":{\"b\":[]}}", "1e99", "-1", "1.5", "99999999999999999999", "true", "\"\\u0000\""];
 
     private readonly List<string> _failures = [];

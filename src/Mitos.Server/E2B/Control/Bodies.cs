@@ -21,8 +21,19 @@ internal sealed record NewSandbox
     public JsonElement? Network { get; init; }
     public Dictionary<string, string>? Metadata { get; init; }
     public Dictionary<string, string>? EnvVars { get; init; }
-    public JsonElement? Iam { get; init; }
+    /// <summary>Read so that a wrong type is seen; every sandbox has a token.</summary>
+    public bool? Secure { get; init; }
+    /// <summary>Read so that a wrong type is seen: their packages start the gateway themselves.</summary>
+    public Dictionary<string, JsonElement>? Mcp { get; init; }
+    public IamBody? Iam { get; init; }
+    public List<VolumeMountBody>? VolumeMounts { get; init; }
 }
+
+internal sealed record IamBody(Dictionary<string, IamTokenBody>? Tokens = null);
+
+internal sealed record IamTokenBody(string? Audience = null, string? TokenType = null);
+
+internal sealed record VolumeMountBody(string? Name = null, string? Path = null);
 
 internal sealed record AutoResumeBody(bool Enabled);
 

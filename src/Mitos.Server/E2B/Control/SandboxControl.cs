@@ -26,11 +26,16 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             throw E2BException.Bad("autoPauseMemory can only be false when autoPause is true");
         if (request.AutoPauseMemory == false && request.AutoResume?.Enabled == true)
             throw E2BException.Bad("autoResume cannot be enabled when autoPauseMemory is false");
+        // What a sandbox would not have is refused: one without it is not what was asked for.
+        if (request.Iam?.Tokens is { Count: > 0 })
+            throw E2BException.Bad("iam.tokens is not supported: sandboxes here have no workload identity. Leave iam out");
+        if (request.VolumeMounts is { Count: > 0 })
+            throw E2BException.Bad("volumeMounts is not supported: there are no volumes here. Leave volumeMounts out, or put the files into a template");
         NetworkRules.Check(request.Network);
+        var (name, snapshot) = Resolve(template);
         var id = SandboxId.New();
         var end = Now() + (Timeout(request.Timeout, defaultTimeout) * 1000L);
-        var snapshot = snapshots.TryFind(TemplateName(template));
-        var lease = snapshot is null ? Lease.For(id, template, Now(), end) : owners.SourceOf(snapshot).Child(id, Now(), end) with { TeamId = Caller.Team, Template = template };
+        var lease = snapshot is null ? Lease.For(id, name, Now(), end) : owners.SourceOf(snapshot).Child(id, Now(), end) with { TeamId = Caller.Team };
         lease = lease with
         {
             AutoPause = request.AutoPause ?? lease.AutoPause,
@@ -46,7 +51,7 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
             var info = await sandboxes.CreateAsync(new CreateSandboxSpec
             {
                 Id = id,
-                Template = TemplateName(template),
+                Template = name,
                 Snapshot = snapshot?.Id,
                 Environment = request.EnvVars ?? [],
                 Metadata = request.Metadata ?? [],
@@ -242,6 +247,14 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
     {
         var name = template[(template.LastIndexOf('/') + 1)..];
         return name.EndsWith(":default", StringComparison.Ordinal) ? name[..^":default".Length] : name;
+    }
+
+    /// <summary>What sandboxes of it have as their template: a snapshot's id, else the name without what may be written around it.</summary>
+    public (string Id, SnapshotInfo? Snapshot) Resolve(string template)
+    {
+        var name = TemplateName(template);
+        var snapshot = snapshots.TryFind(name);
+        return (snapshot?.Id ?? name, snapshot);
     }
 
     private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();

@@ -34,16 +34,17 @@ internal sealed record SandboxList
     /// <summary>A page, and in the headers of the answer where the next one begins, and how many run of all that match.</summary>
     public List<SandboxDetail> Apply(HttpContext context, SandboxControl control, IEnumerable<SandboxInfo> all)
     {
+        string[]? templates = Template is null ? null : [Template, SandboxControl.TemplateName(Template), control.Resolve(Template).Id];
         var matching = all.Where(info => info.State is SandboxState.Running or SandboxState.Paused)
-            .Select(info => control.Detail(info, control.LeaseOf(info), whole: false)).Where(Matches).ToList();
+            .Select(info => control.Detail(info, control.LeaseOf(info), whole: false)).Where(item => Matches(item, templates)).ToList();
         context.Response.Headers["X-Total-Running"] = matching.Count(item => item.State == "running").ToString(CultureInfo.InvariantCulture);
         return Paging.Take(context, matching, item => (item.StartedAt, item.SandboxID));
     }
 
-    private bool Matches(SandboxDetail item) => States.Contains(item.State)
+    private bool Matches(SandboxDetail item, string[]? templates) => States.Contains(item.State)
         && Metadata.All(pair => item.Metadata is { } metadata && metadata.TryGetValue(pair.Key, out var value) && value == pair.Value)
         && (StartedAfter is not { } after || item.StartedAt >= after)
-        && (Template is null || item.TemplateID == Template || item.Alias == Template);
+        && (templates is null || templates.Contains(item.TemplateID));
 
     private static string[] StatesOf(string? text)
     {
