@@ -29,6 +29,7 @@ internal sealed partial class KernelPackage(string cacheDirectory)
     /// <exception cref="SandboxException">FailedPrecondition: the package cannot be had.</exception>
     public async Task<Kernel> GetAsync(Action<string> line, CancellationToken cancellationToken)
     {
+        using var _ = await CacheLock.AcquireAsync(cacheDirectory, "kernel", line, cancellationToken);
         var package = await FindPackageAsync(line, cancellationToken);
         var final = Path.Combine(cacheDirectory, $"kernel-{package.Replace('=', '-').Replace(':', '-')}-{ModulesKey}");
         if (!Directory.Exists(final))
