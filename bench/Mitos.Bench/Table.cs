@@ -67,16 +67,17 @@ internal static class Table
         var rows = new List<(string What, string Count, string P50, string P99)>
         {
             Row("source paused by a fork, idle", "ms", 1000, figures["pauseUs"]),
-            Row("… with 8 MiB of delta", "ms", 1000, figures["pauseUsByDeltaMiB"]?["8"]),
-            Row("… with 64 MiB of delta", "ms", 1000, figures["pauseUsByDeltaMiB"]?["64"]),
-            Row("… 8 MiB of delta, 256 MiB of memory", "ms", 1000, figures["pauseUsByRamMiB"]?["256"]),
-            Row("… 8 MiB of delta, 4 GiB of memory", "ms", 1000, figures["pauseUsByRamMiB"]?["4096"]),
+            Row($"… with {Delta("pauseUsByDeltaMiB", "8")} MiB of delta", "ms", 1000, figures["pauseUsByDeltaMiB"]?["8"]),
+            Row($"… with {Delta("pauseUsByDeltaMiB", "64")} MiB of delta", "ms", 1000, figures["pauseUsByDeltaMiB"]?["64"]),
+            Row($"… {Delta("pauseUsByRamMiB", "256")} MiB of delta, 256 MiB of memory", "ms", 1000, figures["pauseUsByRamMiB"]?["256"]),
+            Row($"… {Delta("pauseUsByRamMiB", "4096")} MiB of delta, 4 GiB of memory", "ms", 1000, figures["pauseUsByRamMiB"]?["4096"]),
             Row("one child ready", "ms", 1, figures["childReadyMs"]?["1"]),
             Row("8 children ready", "ms", 1, figures["childReadyMs"]?["8"]),
             Row("32 children ready", "ms", 1, figures["childReadyMs"]?["32"]),
-            Row("fork to first command", "ms", 1, figures["naive"]?["forkToFirstCommandMs"]),
-            Row("… naive: full snapshot and restore", "ms", 1, figures["naive"]?["firstCommandMs"]),
-            Row("… cold boot", "ms", 1, figures["coldBootMs"]),
+            Row("fork to first command", "ms", 1, figures["forkToFirstCommandMs"]),
+            Row("cold boot to first command", "ms", 1, figures["coldBootMs"]),
+            Row("naive fork to first command: full snapshot, restored", "ms", 1, figures["naive"]?["firstCommandMs"]),
+            Row("… ours, in turn with it", "ms", 1, figures["naive"]?["forkToFirstCommandMs"]),
             Row("create from the template", "ms", 1, figures["createMs"]),
             Row("run /bin/true in a sandbox that has run it before", "ms", 1, figures["execRoundTripMs"]),
             Row("… of which the guest's own spawn of it", "ms", 1, figures["spawnInsideGuestMs"]),
@@ -84,10 +85,11 @@ internal static class Table
             Row("VMM memory of an idle child", "MiB", 1, figures["vmmMiB"]),
         };
         var idle = figures["idleForks"];
+        string Delta(string by, string size) => Number(figures[by]?[size]?["deltaMiB"], 1);
         return $"""
             {Rows(rows)}
 
-            {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory and {(double?)idle?["cpuPercentOfACoreEach"]:F2} % of a core each. Longest stall that a 1 kHz clock in the source saw in each of {figures["maxGapMs"]?["count"]} runs while it was forked: {All(figures["maxGapMs"])} ms ({All(figures["maxGapWithoutForksMs"])} ms in runs without forks).
+            {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory (their VMMs say {idle?["vmmMiB"]} MiB of their own and {idle?["privateMiB"]} MiB of guests' pages) and {(double?)idle?["cpuPercentOfACoreEach"]:F2} % of a core each. Longest stall that a 1 kHz clock in the source saw in each of {figures["maxGapMs"]?["count"]} runs while it was forked: {All(figures["maxGapMs"])} ms ({All(figures["maxGapWithoutForksMs"])} ms in runs without forks).
             {Targets.OfForks(figures)}
             Measured {Where(run, "mitos bench fork")}
 

@@ -4,6 +4,7 @@ using Mitos.Engine;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Machines;
 using Mitos.Engine.SelfTest;
+using Mitos.Linux.Memory;
 using Mitos.Probe;
 
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
@@ -74,6 +75,27 @@ public sealed class DriverTests : IDisposable
         await using var child = await rig.BirthAsync(capture, token);
         Assert.Equal(sums, (await child.Probe.ChecksumAsync(High, 8 << 20, token), await child.Probe.ChecksumAsync(SelfTests.At, 8 << 20, token)));
         Assert.InRange(capture.DeltaBytes, 8 << 20, 10 << 20);
+    }
+
+    // Time is not asserted: what the kernel lists by PAGEMAP_SCAN costs what is listed.
+    [Theory]
+    [MemberData(nameof(Fast))]
+    public async Task The_delta_is_what_was_written_whatever_the_size_of_the_machine(string driver)
+    {
+        const int Pages = 1024, Own = 192; // the probe's own, the devices', and page tables
+        var token = TestContext.Current.CancellationToken;
+        var deltas = new List<long>();
+        foreach (var memoryMiB in (int[])[256, 1024])
+        {
+            await using var rig = await ProbeRig.StartAsync(_drivers.Find(driver), NewOptions(_drivers), SelfTests.Shape with { MemoryMiB = memoryMiB }, token);
+            await using var source = await rig.StartMachineAsync(token);
+            await source.Probe.DirtyAsync(SelfTests.At, Pages, 4096, 6, token);
+            using var capture = await rig.CaptureAsync(source);
+            deltas.Add(capture.DeltaBytes / PageBuffer.PageSize);
+        }
+        Assert.All(deltas, pages => Assert.InRange(pages, Pages, Pages + Own));
+        Assert.InRange(deltas[1] - deltas[0], -16, 16);
+        Assert.True(PageMap.HasScan || !OperatingSystem.IsOSPlatformVersionAtLeast("linux", 6, 7), "this kernel has PAGEMAP_SCAN, and it is not used");
     }
 
     [Theory]

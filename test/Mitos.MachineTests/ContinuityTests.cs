@@ -16,7 +16,7 @@ public sealed class ContinuityTests(MachineFixture machines)
         var spec = new ProcessSpec { Argv = ["/bin/bash", "-c", "i=0; while [ ! -e /run/stop ]; do echo $i; i=$((i+1)); done; echo end"], User = "root", Terminal = terminal ? new TerminalSize(24, 80) : null };
         await using var process = await machines.Sandboxes.Agent(source.Id).StartAsync(spec, CancellationToken.None);
         var reading = ReadAllAsync(process);
-        for (var i = 0; i < 10; i++)
+        for (var i = 0; i < 20; i++)
         {
             var child = (await machines.ForkAsync(source.Id, 1))[0];
             await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using Mitos.Engine.Generations;
 using Mitos.Engine.Machines;
 using Mitos.Engine.Sandboxes;
 using Mitos.Linux;
@@ -18,8 +16,8 @@ public sealed class ExactnessTests(MachineFixture machines)
         await using var lease = await machines.CreateAsync();
         await machines.RunAsync(lease.Id, "head -c 24M /dev/urandom > /dev/shm/noise; sync");
         await using var churn = await machines.StartAsync(lease.Id, "while :; do head -c 1M /dev/urandom > /dev/shm/churn; done");
-        var machine = Store().Get(lease.Id).Machine!;
-        var host = (MachineHost)Field(machine, "_host");
+        var machine = Insides.StoreOf(machines.Engine).Get(lease.Id).Machine!;
+        var host = Insides.HostOf(machine);
         var generation = machine.Generation!;
         var length = generation.Memory.Length;
 
@@ -32,7 +30,7 @@ public sealed class ExactnessTests(MachineFixture machines)
         var pages = map.FindPrivate(region.Address, region.Length, runs);
         using var delta = new PageBuffer((long)pages * PageBuffer.PageSize);
         ProcessMemory.Read(machine.Vmm.Process.Id, region.Address, runs, delta);
-        using var dump = DumpOf(machine);
+        using var dump = Insides.Dump(machine);
         var byEntries = new List<PageRun>();
         map.FindPrivate(region.Address, region.Length, byEntries, useScan: false);
         machine.Vmm.Resume(Soon);
@@ -40,8 +38,8 @@ public sealed class ExactnessTests(MachineFixture machines)
 
         Assert.True(pages > 24 << 8, $"{pages} pages");
         Assert.Equal(byEntries, runs);
-        using var rebuilt = Promoted(generation, runs, delta, region.FileOffset);
-        Assert.Equal(0, Differences(rebuilt, dump));
+        using var rebuilt = Insides.Rebuild(generation, runs, delta, region.FileOffset);
+        Assert.Equal(0, Insides.CountDifferences(rebuilt, dump));
 
         await using var shell = host.StartShell(generation);
         using (var empty = new PageMap(shell.Vmm.Process.Id))
@@ -51,48 +49,11 @@ public sealed class ExactnessTests(MachineFixture machines)
         shell.Vmm.Load(state, regions =>
         {
             ProcessMemory.Write(shell.Vmm.Process.Id, regions[0].Address, runs, delta);
-            using var child = DumpOf(shell);
-            differences = Differences(dump, child);
+            using var child = Insides.Dump(shell);
+            differences = Insides.CountDifferences(dump, child);
         }, Soon);
         Assert.Equal(0, differences);
         await using var agent = MachineAgent.Open(shell, "the child");
         await agent.PingAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
-    }
-
-    private SandboxStore Store() => (SandboxStore)Field(machines.Engine, "_store");
-
-    private static object Field(object owner, string name) =>
-        owner.GetType().GetField(name, System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.Instance)!.GetValue(owner)!;
-
-    private static PageBuffer DumpOf(Machine machine)
-    {
-        var region = machine.Vmm.Memory[0];
-        var buffer = new PageBuffer(region.Length);
-        ProcessMemory.Read(machine.Vmm.Process.Id, region.Address, [new PageRun(0, (int)(region.Length / PageBuffer.PageSize))], buffer);
-        return buffer;
-    }
-
-    private static PageBuffer Promoted(Generation generation, List<PageRun> runs, PageBuffer delta, long fileOffset)
-    {
-        var image = new PageBuffer(generation.Memory.Length);
-        for (long at = 0; at < generation.Memory.Length; at += 1 << 20)
-            RandomAccess.Read(generation.Memory.Handle, image.AsSpan(at, 1 << 20), at);
-        long from = 0;
-        foreach (var run in runs)
-        {
-            var bytes = run.Count * PageBuffer.PageSize;
-            delta.AsSpan(from, bytes).CopyTo(image.AsSpan(fileOffset + ((long)run.First * PageBuffer.PageSize), bytes));
-            from += bytes;
-        }
-        return image;
-    }
-
-    // Number of pages that differ.
-    private static int Differences(PageBuffer a, PageBuffer b)
-    {
-        var count = 0;
-        for (long at = 0; at < a.Length; at += PageBuffer.PageSize)
-            count += a.AsSpan(at, PageBuffer.PageSize).SequenceEqual(b.AsSpan(at, PageBuffer.PageSize)) ? 0 : 1;
-        return count;
     }
 }

@@ -29,6 +29,48 @@ public sealed class FaultTests(MachineFixture machines)
     }
 
     [Fact]
+    public async Task A_source_that_is_killed_while_it_is_forked_is_stopped_with_a_clear_error_and_leaves_nothing()
+    {
+        const int Rounds = 12;
+        await using var parent = await machines.CreateAsync();
+        await machines.RunAsync(parent.Id, "head -c 8M /dev/urandom > /dev/shm/noise; echo parent > /root/file; sync");
+        for (var round = 0; round < Rounds; round++)
+        {
+            var id = (await machines.ForkAsync(parent.Id, 1))[0].Id;
+            await machines.RunAsync(id, "echo source > /root/file; sync");
+            var machine = Insides.StoreOf(machines.Engine).Get(id).Machine!;
+            var above = machine.Disk.Frozen.Length;
+            var forking = machines.Sandboxes.ForkAsync(id, new ForkSpec { Count = 2 }, CancellationToken.None);
+            await Task.Delay(Random.Shared.Next(round * 5)); // most of what can be cut short is in the first milliseconds
+            machine.Vmm.Process.Kill();
+            var children = new List<ForkChild>();
+            try
+            {
+                children.AddRange((await forking).Children);
+            }
+            catch (SandboxException e)
+            {
+                Assert.Contains(id.ToString(), e.Message, StringComparison.Ordinal);
+                Assert.Contains("its machine ended", e.Message, StringComparison.Ordinal);
+                Assert.Equal(ErrorCode.FailedPrecondition, e.Code);
+            }
+            await machines.Sandboxes.WaitStoppedAsync(id, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20));
+            Assert.Equal(SandboxState.Stopped, machines.Sandboxes.Find(id.ToString()).State);
+            foreach (var child in children)
+            {
+                Assert.Null(child.Error); // the instant was whole: what became of the source then is not theirs
+                Assert.Equal("source", await machines.RunAsync(child.Sandbox!.Id, "cat /root/file"));
+                await machines.Sandboxes.RemoveAsync(child.Sandbox.Id, CancellationToken.None);
+            }
+            await machines.Sandboxes.RemoveAsync(id, CancellationToken.None);
+            var layers = Insides.HostOf(machine).Layers;
+            Assert.All(machine.Disk.Frozen[above..].Append(machine.ActiveLayer), layer => Assert.False(File.Exists(layers.PathOf(layer)), "a layer was not let go"));
+            Assert.False(Directory.Exists(machine.Spec.RunDirectory), "its directory is still there");
+            Assert.False(Directory.Exists($"/proc/{machine.Vmm.Process.Id}"), "its process is still there");
+        }
+    }
+
+    [Fact]
     public async Task Running_sandboxes_are_adopted_by_the_next_engine_and_can_be_used_and_forked()
     {
         var source = (await machines.Sandboxes.CreateAsync(new CreateSandboxSpec { Name = "kept" }, CancellationToken.None)).Id;

@@ -30,10 +30,10 @@ public sealed class MachineFixture : IAsyncLifetime
     }
 
     /// <summary>Ends the engine as a crash would leave it, machines running, and starts another on the same state.</summary>
-    public async Task RestartAsync()
+    public async Task RestartAsync(EngineOptions? options = null)
     {
         await Engine.DisposeAsync();
-        Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
+        Engine = await HostEngine.StartAsync(options ?? Options, NullLoggerFactory.Instance);
     }
 
     /// <summary>A sandbox that is removed at the end of the test.</summary>
@@ -56,9 +56,11 @@ public sealed class MachineFixture : IAsyncLifetime
         return output;
     }
 
-    public async Task<(int Code, string Output)> TryRunAsync(SandboxId id, string command)
+    public Task<(int Code, string Output)> TryRunAsync(SandboxId id, string command) => TryRunAsync(Sandboxes.Agent(id), command);
+
+    public static async Task<(int Code, string Output)> TryRunAsync(AgentClient agent, string command)
     {
-        await using var process = await Sandboxes.Agent(id).StartAsync(new ProcessSpec { Argv = ["/bin/bash", "-c", command], User = "root" }, CancellationToken.None);
+        await using var process = await agent.StartAsync(new ProcessSpec { Argv = ["/bin/bash", "-c", command], User = "root" }, CancellationToken.None);
         var output = new MemoryStream();
         await foreach (var next in process.ReadAsync(CancellationToken.None))
             output.Write(next.Bytes.Span);

@@ -1,3 +1,4 @@
+using Mitos.Engine;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
@@ -65,5 +66,44 @@ public sealed class TemplateTests(MachineFixture machines)
         Assert.Equal("2", await machines.RunAsync(child.Id, "nproc"));
         await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);
         await machines.Sandboxes.RemoveAsync(sandbox.Id, CancellationToken.None);
+    }
+
+    // An apt that knows no archive, and a cache that has no kernel: neither is needed to go on with what is there.
+    [Fact]
+    public async Task A_template_that_is_built_is_kept_with_a_warning_when_no_kernel_can_be_had()
+    {
+        var generation = machines.Engine.Templates.Get("base").Generation;
+        var directory = Directory.CreateTempSubdirectory("mitos-apt-").FullName;
+        var configuration = Path.Combine(directory, "apt.conf");
+        File.WriteAllText(configuration, $"Dir::Etc \"{directory}\";\nDir::State \"{directory}\";\nDir::Cache \"{directory}\";\n");
+        Directory.CreateDirectory(Path.Combine(directory, "lists/partial"));
+        Environment.SetEnvironmentVariable("APT_CONFIG", configuration);
+        try
+        {
+            foreach (var options in (EngineOptions[])[machines.Options, machines.Options with { CacheDirectory = Path.Combine(directory, "mitos") }])
+            {
+                await machines.RestartAsync(options);
+                var said = new Lines();
+                var built = await machines.Engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, said, CancellationToken.None);
+                Assert.Equal(generation, built.Generation);
+                Assert.Contains(said.Reported, line => !line.IsOutput && line.Step == "kernel" && line.Message.Contains("be had", StringComparison.Ordinal) && line.Message.Contains("linux-image-cloud-amd64", StringComparison.Ordinal));
+                Assert.DoesNotContain(said.Reported, line => line.Step == "boot");
+            }
+            await Assert.ThrowsAsync<SandboxException>(() => machines.Engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base", NoCache = true }, new Lines(), CancellationToken.None));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("APT_CONFIG", null);
+            await machines.RestartAsync();
+            Directory.Delete(directory, recursive: true);
+        }
+        Assert.Equal(generation, machines.Engine.Templates.Get("base").Generation);
+    }
+
+    private sealed class Lines : IProgress<BuildProgress>
+    {
+        public List<BuildProgress> Reported { get; } = [];
+
+        public void Report(BuildProgress value) => Reported.Add(value);
     }
 }

@@ -26,6 +26,11 @@ internal sealed class E2BClient(Uri address, string key) : IDisposable
 
     public async Task<RemoteSandbox> ResumeAsync(string id) => RemoteSandbox.Of((await SendAsync(HttpMethod.Post, $"v2/sandboxes/{id}/connect", new JsonObject { ["timeout"] = 3600 }))!);
 
+    /// <returns>The snapshot's id, which stands for a template.</returns>
+    public async Task<string> SnapshotAsync(string id) => (string)(await SendAsync(HttpMethod.Post, $"sandboxes/{id}/snapshots", new JsonObject()))!["snapshotID"]!;
+
+    public Task RemoveSnapshotAsync(string snapshot) => SendAsync(HttpMethod.Delete, $"templates/{Uri.EscapeDataString(snapshot)}", null);
+
     public Task KillAsync(string id) => SendAsync(HttpMethod.Delete, $"sandboxes/{id}", null);
 
     public async Task<int> ListAsync(string query)

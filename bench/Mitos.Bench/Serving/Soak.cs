@@ -13,7 +13,10 @@ namespace Mitos.Bench.Serving;
 internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> say)
 {
     private const int MaxOwned = 3, MaxReports = 20;
-    private static readonly string[] Kinds = ["exec", "exec", "exec", "write", "write", "read", "read", "fork", "pause", "kill"];
+    private const double MaxGrowth = 1.15; // of the daemon's memory, from the first quarter of the run to the last
+    private const string Describe = "cat /root/disk 2>/dev/null; echo -; cat /dev/shm/memory 2>/dev/null; echo -; sha256sum < /root/file 2>/dev/null | cut -c1-64";
+    private static readonly TimeSpan WarmUp = TimeSpan.FromMinutes(2);
+    private static readonly string[] Kinds = ["exec", "exec", "exec", "write", "write", "read", "read", "fork", "pause", "snapshot", "kill"];
     private readonly ConcurrentDictionary<string, Samples> _times = new();
     private readonly ConcurrentQueue<string> _wrong = new();
     private int _checked;
@@ -21,10 +24,10 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
     /// <returns>What happened; <c>ok</c> says whether all was right.</returns>
     public async Task<JsonObject> RunAsync(TimeSpan time)
     {
+        await WarmAsync();
+        var before = await SettleAsync(null);
         using var client = new E2BClient(daemon.Address, daemon.Key);
-        await WarmAsync(client);
-        var before = DaemonFootprint.Read(daemon);
-        var residents = new JsonArray();
+        var residents = new List<long>();
         var until = Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency);
         var working = Task.WhenAll(Enumerable.Range(0, clients).Select(number => Task.Run(() => WorkAsync(client, new Random(number), until))));
         for (var minute = 1; !working.IsCompleted; minute++)
@@ -37,7 +40,8 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
         await working;
         client.Dispose(); // or its idle connections, more than there were at first, would be counted as the daemon's
         var after = await SettleAsync(before);
-        var ok = _wrong.IsEmpty && after.Descriptors <= before.Descriptors + clients && after.Machines <= before.Machines && after.Layers <= before.Layers && after.Snapshots == 0;
+        var (early, late) = (Quarter(residents, 0), Quarter(residents, 3));
+        var ok = _wrong.IsEmpty && !Grown(before, after) && late <= early * MaxGrowth;
         return new JsonObject
         {
             ["ok"] = ok,
@@ -48,25 +52,22 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
             ["firstWrong"] = new JsonArray([.. _wrong.Take(MaxReports).Select(text => (JsonNode)text)]),
             ["before"] = before.ToJson(),
             ["after"] = after.ToJson(),
-            ["daemonMiBByMinute"] = residents,
+            ["daemonMiBByMinute"] = new JsonArray([.. residents.Select(resident => (JsonNode)resident)]),
+            ["daemonMiBOfFirstQuarter"] = early,
+            ["daemonMiBOfLastQuarter"] = late,
             ["operations"] = new JsonObject([.. _times.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value.Summary()))]),
         };
     }
 
-    // What is made once (compiled code, shells, connections) is no leak.
-    private static async Task WarmAsync(E2BClient client)
+    // What is made once (compiled code, shells, connections, pools) is no leak: before anything is counted all clients work for a while.
+    private async Task WarmAsync()
     {
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(async _ =>
-        {
-            var sandbox = await client.CreateAsync();
-            await client.RunAsync(sandbox, "true");
-            await client.PauseAsync(sandbox.Id);
-            sandbox = await client.ResumeAsync(sandbox.Id);
-            foreach (var child in await client.ForkAsync(sandbox.Id, 2))
-                await client.KillAsync(child.Id);
-            await client.KillAsync(sandbox.Id);
-        }));
-        await Task.Delay(5000);
+        say($"warming up for {WarmUp.TotalMinutes:F0} min");
+        using var client = new E2BClient(daemon.Address, daemon.Key);
+        var until = Stopwatch.GetTimestamp() + (long)(WarmUp.TotalSeconds * Stopwatch.Frequency);
+        await Task.WhenAll(Enumerable.Range(0, clients).Select(number => Task.Run(() => WorkAsync(client, new Random(-number - 1), until))));
+        _times.Clear();
+        _checked = 0;
     }
 
     private async Task WorkAsync(E2BClient client, Random random, long until)
@@ -97,7 +98,7 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
         switch (Kinds[random.Next(Kinds.Length)])
         {
             case "exec":
-                Check(known.Describe(), await TimeAsync("exec", client.RunAsync(known.Sandbox, "cat /root/disk 2>/dev/null; echo -; cat /dev/shm/memory 2>/dev/null; echo -; sha256sum < /root/file 2>/dev/null | cut -c1-64")), known);
+                Check(known.Describe(), await TimeAsync("exec", client.RunAsync(known.Sandbox, Describe)), known);
                 break;
             case "write":
                 known.Disk = Word(random);
@@ -120,6 +121,13 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
                 await TimeAsync("pause", client.PauseAsync(known.Sandbox.Id));
                 Check(known.Sandbox.Id, (await TimeAsync("resume", client.ResumeAsync(known.Sandbox.Id))).Id, known);
                 break;
+            case "snapshot":
+                var snapshot = await TimeAsync("snapshot", client.SnapshotAsync(known.Sandbox.Id));
+                var restored = known with { Sandbox = await TimeAsync("create of it", client.CreateAsync(snapshot)) };
+                Check(known.Describe(), await TimeAsync("exec", client.RunAsync(restored.Sandbox, Describe)), restored);
+                await TimeAsync("kill", client.KillAsync(restored.Sandbox.Id));
+                await TimeAsync("remove snapshot", client.RemoveSnapshotAsync(snapshot));
+                break;
             case "kill":
                 own.Remove(known);
                 await TimeAsync("kill", client.KillAsync(known.Sandbox.Id));
@@ -134,18 +142,27 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
             throw new WrongAnswerException($"sandbox {known.Sandbox.Id} says '{(got.Length < 200 ? got : got[..200])}' instead of '{(expected.Length < 200 ? expected : expected[..200])}'");
     }
 
-    private async Task<DaemonFootprint> SettleAsync(DaemonFootprint before)
+    /// <param name="before">What it should be no more than; null: nothing to compare with yet.</param>
+    private async Task<DaemonFootprint> SettleAsync(DaemonFootprint? before)
     {
         await daemon.MitosAsync("rm", "--all");
-        DaemonFootprint now;
-        var limit = Stopwatch.StartNew();
-        do
+        await Task.Delay(10_000);
+        var now = DaemonFootprint.Read(daemon);
+        for (var i = 0; i < 30 && before is not null && Grown(before, now); i++)
         {
             await Task.Delay(1000);
             now = DaemonFootprint.Read(daemon);
         }
-        while (limit.Elapsed < TimeSpan.FromSeconds(30) && (now.Machines > before.Machines || now.Layers > before.Layers || now.Descriptors > before.Descriptors + clients));
         return now;
+    }
+
+    private bool Grown(DaemonFootprint before, DaemonFootprint now) =>
+        now.Descriptors > before.Descriptors + clients || now.Children > before.Children || now.Machines > before.Machines || now.Layers > before.Layers || now.Snapshots > 0;
+
+    private static double Quarter(List<long> samples, int quarter)
+    {
+        var sorted = samples.Skip(samples.Count * quarter / 4).Take(Math.Max(1, samples.Count / 4)).Order().ToList();
+        return sorted[sorted.Count / 2];
     }
 
     private async Task<T> TimeAsync<T>(string what, Task<T> action)

@@ -8,8 +8,11 @@ namespace Mitos.Cli.Commands;
 /// <summary>Joins a command in a sandbox with this program's input, outputs, signals and terminal.</summary>
 internal static class Execution
 {
+    // .NET has no name for the users' own, and takes their numbers.
     private static readonly (PosixSignal Signal, int Number)[] Passed =
-        [(PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGHUP, 1)];
+    [
+        (PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGHUP, 1), (PosixSignal.SIGCONT, 18), ((PosixSignal)10, 10), ((PosixSignal)12, 12),
+    ];
 
     /// <summary>As a stream: what comes is printed at once.</summary>
     /// <returns>The command's exit code.</returns>

@@ -13,6 +13,9 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
 {
     private const int Attempts = 4;
 
+    /// <summary>Bytes that the first buffer has beyond the estimate and a quarter of it. Default 4 MiB; tests have less.</summary>
+    internal long Slack { get; init; } = 4L << 20;
+
     /// <summary>Bytes of private guest memory now; an estimate of the next delta.</summary>
     public static long ReadPrivateBytes(Machine machine)
     {
@@ -23,19 +26,20 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
 
     /// <summary>Prepares, pauses, captures and resumes.</summary>
     /// <param name="machine">Runs, and maps a generation.</param>
-    /// <param name="beforePause">Called when all is ready, with the new layer in place: the journal must name it before the pause.</param>
+    /// <param name="journal">Writes down the machine's layers. Called when all is ready, for the journal must name the new layer before the pause; and again when the pause has changed them and the machine does not stay.</param>
     /// <param name="stays">Whether the machine stays paused; the caller ends or resumes it.</param>
     /// <returns>The capture, and the times of the pause.</returns>
     /// <exception cref="VmmException">It failed; the source goes on if its VMM lives.</exception>
-    public (Capture Capture, PauseSection Pause) Take(Machine machine, Action beforePause, bool stays = false)
+    /// <exception cref="IOException">The journal cannot be written; the source goes on, and nothing is kept of the capture.</exception>
+    public (Capture Capture, PauseSection Pause) Take(Machine machine, Action journal, bool stays = false)
     {
         var generation = machine.Generation ?? throw new InvalidOperationException($"Machine {machine.Spec.Id} maps no generation.");
         using var pageMap = new PageMap(machine.Vmm.Process.Id);
-        var slack = 4L << 20;
+        var slack = Slack;
         for (var attempt = 1; ; attempt++)
         {
             Prepare(machine);
-            beforePause();
+            journal();
             var estimate = ReadPrivateBytes(machine);
             var buffer = new PageBuffer(estimate + (estimate / 4) + slack);
             PauseSection? pause = null;
@@ -60,7 +64,10 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
                 }
                 var state = machine.Vmm.TakeDeviceState(Deadline.In(TimeSpan.FromSeconds(5)));
                 if (!pause.BufferTooSmall)
-                    return (Keep(machine, new Capture(generation, DiskOf(machine, pause.Frozen, next), state, runs, buffer, host.Layers, machine.Vmm.Memory), pause.Frozen), pause);
+                {
+                    var capture = new Capture(generation, DiskOf(machine, pause.Frozen, next), state, runs, buffer, host.Layers, machine.Vmm.Memory);
+                    return (Keep(machine, capture, pause.Frozen, stays ? null : journal), pause);
+                }
                 if (attempt == Attempts)
                     throw new VmmException($"The memory of machine {machine.Spec.Id} changes faster than it can be captured ({estimate >> 20} MiB, then {pause.Pages >> 8} MiB).");
                 slack = Math.Max(slack * 2, (long)pause.Pages * PageBuffer.PageSize / 2);
@@ -78,14 +85,25 @@ internal sealed class Capturer(MachineHost host, TimeSpan maxPause)
     private static DiskStack DiskOf(Machine machine, FrozenLayer frozen, LayerId next) =>
         frozen == FrozenLayer.Next ? machine.Disk with { Frozen = [next] } : machine.Disk;
 
-    private Capture Keep(Machine machine, Capture capture, FrozenLayer frozen)
+    private Capture Keep(Machine machine, Capture capture, FrozenLayer frozen, Action? journal)
     {
         if (frozen == FrozenLayer.Next && machine.NextLayer is { } copy)
         {
             machine.NextLayer = null;
             host.Layers.Release([copy]);
         }
-        return capture;
+        if (frozen == FrozenLayer.None || journal is null)
+            return capture;
+        try
+        {
+            journal();
+            return capture;
+        }
+        catch
+        {
+            capture.Dispose(); // else its uses of the layers and the generation would last as long as the engine
+            throw;
+        }
     }
 
     private void Prepare(Machine machine)

@@ -10,6 +10,7 @@ using Mitos.Engine.Observability;
 using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
 using Mitos.Engine.Vmm;
+using Mitos.Linux;
 
 namespace Mitos.Engine.Forks;
 
@@ -18,6 +19,7 @@ internal sealed class ForkService(
     SandboxStore store, GenerationStore generations, Capturer capturer, ShellPool shells, Birth birth, Flattener flattener, SnapshotService snapshots, HostCapacity capacity, ILogger logger)
 {
     private const long VmmBytes = 22L << 20, OverlayBytes = 1L << 20;
+    private static readonly TimeSpan EndLimit = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Children that are made at a time: their work is the processor's, and waiting for guests leaves some of it free.</summary>
     private static readonly int ParallelBirths = Environment.ProcessorCount + 1;
@@ -83,6 +85,10 @@ internal sealed class ForkService(
                 };
             }
         }
+        catch (IOException e) when (e is not LinuxException)
+        {
+            throw new SandboxException(ErrorCode.Exhausted, $"Sandbox '{source.Id}' could not be forked, and goes on: {e.Message}", "Free disk space in the state directory, and try again.", e);
+        }
         catch (Exception e) when (e is VmmException or IOException)
         {
             throw new SandboxException(ErrorCode.Internal, $"Sandbox '{source.Id}' could not be forked: {e.Message}", "The source goes on if its machine lives (`mitos inspect`); try again.", e);
@@ -98,11 +104,12 @@ internal sealed class ForkService(
     {
         await source.Gate.WaitAsync(cancellationToken);
         IDisposable? reservation = null;
+        Machine? machine = null;
         try
         {
             if (source.Record.State == SandboxState.Paused)
                 return await OpenAsync(snapshots.SnapshotOf(source, "forked"), $"A fork of sandbox '{source.Id}'", spec, started, cancellationToken);
-            var machine = source.RunningMachine("forked");
+            machine = source.RunningMachine("forked");
             flattener.Cancel(source, machine);
             var delta = Capturer.ReadPrivateBytes(machine);
             // Each child gets the delta, or, promoted, shares one image of it: the lesser of the two, and the capture itself.
@@ -111,11 +118,17 @@ internal sealed class ForkService(
                 (spec.Count * VmmBytes) + Math.Min(spec.Count * delta, image) + (delta * 5 / 4), spec.Count * OverlayBytes);
             cancellationToken.ThrowIfCancellationRequested();
             var (capture, pause) = await Task.Run(() => capturer.Take(machine, () => store.Write(source)), CancellationToken.None);
-            if (pause.Frozen != FrozenLayer.None)
-                store.Write(source);
             var point = new ForkPoint(NewForkId(), capture, reservation, Promotion.Pays(capture, spec.Count), Timings(pause, capture, started));
             reservation = null;
             return point;
+        }
+        catch (Exception e) when (e is VmmException or IOException && machine is not null)
+        {
+            // a process that is killed lets go of its connections first
+            await Task.WhenAny(machine.Vmm.Process.Exited, Task.Delay(EndLimit, CancellationToken.None));
+            if (!machine.Vmm.Process.HasExited)
+                throw;
+            throw new SandboxException(ErrorCode.FailedPrecondition, $"Sandbox '{source.Id}' could not be forked: its machine ended meanwhile.", $"`mitos inspect {source.Id}` tells why; only a running sandbox can be forked.", e);
         }
         finally
         {

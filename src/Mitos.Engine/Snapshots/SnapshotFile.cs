@@ -85,7 +85,7 @@ internal static class SnapshotFile
         }
         var state = await TakeAsync(file, hash, stateLength);
         var bytes = runs.Sum(list => list.Sum(run => (long)run.Count)) * PageBuffer.PageSize;
-        var buffer = bytes > 0 ? new PageBuffer(bytes) : null;
+        var buffer = bytes > 0 ? new PageBuffer(bytes, present: false) : null;
         try
         {
             if (buffer is not null)

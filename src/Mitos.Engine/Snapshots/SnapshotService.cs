@@ -193,7 +193,6 @@ internal sealed class SnapshotService(
             using var reservation = Reserve($"A snapshot of sandbox '{sandbox.Id}'", machine);
             cancellationToken.ThrowIfCancellationRequested();
             var capture = await Task.Run(() => capturer.Take(machine, () => store.Write(sandbox)).Capture, CancellationToken.None);
-            store.Write(sandbox);
             return (capture, sandbox.Record);
         }
         finally

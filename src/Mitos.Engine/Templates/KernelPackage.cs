@@ -25,30 +25,69 @@ internal sealed partial class KernelPackage(string cacheDirectory)
     // The names are part of the key: an older cache lacks what is new here.
     private static readonly string ModulesKey = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Join(' ', Modules.Concat(VsockModules)))))[..4];
 
-    /// <summary>Finds the kernel in the cache, or fetches it.</summary>
-    /// <exception cref="SandboxException">FailedPrecondition: the package cannot be had.</exception>
+    /// <summary>Debian's present kernel, fetched unless it is in the cache; where it cannot be had, the newest of the cache, with the reason.</summary>
+    /// <exception cref="SandboxException">FailedPrecondition: the package cannot be had, and the cache has none.</exception>
     public async Task<Kernel> GetAsync(Action<string> line, CancellationToken cancellationToken)
     {
-        var package = await FindPackageAsync(line, cancellationToken);
-        var final = Path.Combine(cacheDirectory, $"kernel-{package.Replace('=', '-').Replace(':', '-')}-{ModulesKey}");
-        if (!Directory.Exists(final))
+        using var _ = await CacheLock.AcquireAsync(cacheDirectory, "kernel", line, cancellationToken);
+        try
         {
-            var draft = final + $".draft-{Environment.ProcessId}";
-            Directory.CreateDirectory(draft);
-            try
-            {
-                await FetchAsync(package, draft, line, cancellationToken);
-                Directory.Move(draft, final);
-            }
-            catch
-            {
-                Directory.Delete(draft, recursive: true);
-                throw;
-            }
+            return Open(await FetchPresentAsync(line, cancellationToken), null);
         }
-        return new Kernel(Path.Combine(final, "vmlinux"), PathsOf(Modules), PathsOf(VsockModules), package);
+        catch (SandboxException e) when (e.Code == ErrorCode.FailedPrecondition && FindCached() is { } package)
+        {
+            return Open(package, e.Message);
+        }
+    }
 
-        List<string> PathsOf(string[] names) => names.Select(name => Path.Combine(final, "modules", name + ".ko")).Where(File.Exists).ToList();
+    private async Task<string> FetchPresentAsync(Action<string> line, CancellationToken cancellationToken)
+    {
+        var package = await FindPackageAsync(line, cancellationToken);
+        try
+        {
+            await FetchAsync(package, line, cancellationToken);
+        }
+        catch (SandboxException e) when (e.Code == ErrorCode.FailedPrecondition)
+        {
+            // a mirror drops what an older list names
+            await HostTool.RunAsync("apt-get", ["update"], line, cancellationToken);
+            package = await FindPackageAsync(line, cancellationToken);
+            await FetchAsync(package, line, cancellationToken);
+        }
+        return package;
+    }
+
+    private string? FindCached() => new DirectoryInfo(cacheDirectory).GetDirectories("kernel-*").OrderByDescending(directory => directory.LastWriteTimeUtc)
+        .Select(directory => Cached().Match(directory.Name)).Where(match => match.Success && match.Groups[3].Value == ModulesKey)
+        .Select(match => $"{match.Groups[1].Value}={match.Groups[2].Value}").FirstOrDefault();
+
+    private string PathOf(string package) => Path.Combine(cacheDirectory, $"kernel-{package.Replace('=', '-').Replace(':', '-')}-{ModulesKey}");
+
+    private Kernel Open(string package, string? outdated)
+    {
+        var directory = PathOf(package);
+        return new Kernel(Path.Combine(directory, "vmlinux"), PathsOf(Modules), PathsOf(VsockModules), package, outdated);
+
+        List<string> PathsOf(string[] names) => names.Select(name => Path.Combine(directory, "modules", name + ".ko")).Where(File.Exists).ToList();
+    }
+
+    private async Task FetchAsync(string package, Action<string> line, CancellationToken cancellationToken)
+    {
+        var final = PathOf(package);
+        if (Directory.Exists(final))
+            return;
+        var draft = final + $".draft-{Environment.ProcessId}";
+        Directory.CreateDirectory(draft);
+        try
+        {
+            await FetchAsync(package, draft, line, cancellationToken);
+            Directory.Move(draft, final);
+        }
+        catch
+        {
+            Directory.Delete(draft, recursive: true);
+            throw;
+        }
     }
 
     private static async Task<string> FindPackageAsync(Action<string> line, CancellationToken cancellationToken)
@@ -108,6 +147,9 @@ internal sealed partial class KernelPackage(string cacheDirectory)
 
     [GeneratedRegex(@"Depends: (linux-image-\S+-cloud-amd64) \(= ([^)]+)\)")]
     private static partial Regex Depends();
+
+    [GeneratedRegex(@"^kernel-(linux-image-\S+-cloud-amd64)-([^-]+(?:-[^-]+)?)-([0-9a-f]{4})$")]
+    private static partial Regex Cached();
 }
 
 /// <summary>A kernel that machines boot.</summary>
@@ -115,7 +157,8 @@ internal sealed partial class KernelPackage(string cacheDirectory)
 /// <param name="Modules">Paths of the modules that every machine loads, in order.</param>
 /// <param name="VsockModules">Paths of those that vsock needs beside them.</param>
 /// <param name="Package">Name and version.</param>
-internal sealed record Kernel(string Image, IReadOnlyList<string> Modules, IReadOnlyList<string> VsockModules, string Package)
+/// <param name="Outdated">Why it is one of the cache and not Debian's present one; null: it is that.</param>
+internal sealed record Kernel(string Image, IReadOnlyList<string> Modules, IReadOnlyList<string> VsockModules, string Package, string? Outdated)
 {
     public IEnumerable<string> ModulesFor(AgentTransport transport) => transport == AgentTransport.Vsock ? Modules.Concat(VsockModules) : Modules;
 }

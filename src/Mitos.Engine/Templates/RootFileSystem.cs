@@ -37,6 +37,9 @@ internal sealed class RootFileSystem(string cacheDirectory, Recipe recipe)
         var final = Path.Combine(cacheDirectory, $"rootfs-{KeyOf(recipe)}.ext4");
         if (File.Exists(final))
             return final;
+        using var _ = await CacheLock.AcquireAsync(cacheDirectory, $"rootfs-{KeyOf(recipe)}", line, cancellationToken);
+        if (File.Exists(final)) // another made it; replaced under machines that run on it, it would damage them
+            return final;
         var draft = Path.Combine(cacheDirectory, $"rootfs-{KeyOf(recipe)}.draft-{Environment.ProcessId}");
         var tree = Path.Combine(draft, "tree");
         var image = Path.Combine(draft, "image");

@@ -141,7 +141,18 @@ internal sealed class TemplateService(
             throw new SandboxException(ErrorCode.Exhausted, $"A machine with {shape.MemoryMiB} MiB of memory does not fit this host, which has {HostCapacity.ReadMemoryTotal() >> 20} MiB.", "Ask for less memory.");
         var count = recipe.StartCommand is null ? 5 : 6;
         Report("kernel", 1, "finding Debian's cloud kernel");
-        var kernel = await booter.FindKernelAsync(refresh: true, line => Output("kernel", 1, line), cancellationToken);
+        Kernel kernel;
+        try
+        {
+            kernel = await booter.FindKernelAsync(refresh: true, line => Output("kernel", 1, line), cancellationToken);
+        }
+        catch (SandboxException e) when (e.Code == ErrorCode.FailedPrecondition && cached is not null && IsUsable(cached))
+        {
+            Report("kernel", 1, $"the template is kept as it is, for no kernel can be had: {e.Message}");
+            return cached;
+        }
+        if (kernel.Outdated is { } reason)
+            Report("kernel", 1, $"going on with {kernel.Package} of the cache, for the present one cannot be had: {reason}");
         var agent = booter.FindAgent();
         var key = Key(kernel.Package, recipe.Key, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(agent, cancellationToken))), shape.ToString(), host.Driver.Facts.Fingerprint);
         if (cached?.ContentKey == key && IsUsable(cached))

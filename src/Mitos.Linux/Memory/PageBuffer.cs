@@ -3,7 +3,7 @@ using static Mitos.Linux.Abi.SysMman;
 
 namespace Mitos.Linux.Memory;
 
-/// <summary>Page-aligned memory outside the managed heap whose pages are present before they are needed.</summary>
+/// <summary>Page-aligned memory outside the managed heap for pages of guests.</summary>
 public sealed unsafe class PageBuffer : IDisposable
 {
     /// <summary>Bytes of a page on x86-64.</summary>
@@ -11,9 +11,11 @@ public sealed unsafe class PageBuffer : IDisposable
 
     private void* _address;
 
-    /// <summary>Allocates and touches <paramref name="length"/> bytes, rounded up to pages; a cold buffer would cost 1 ms/MiB in a pause. Of huge pages where the host has some.</summary>
+    /// <summary>Allocates <paramref name="length"/> bytes, rounded up to pages. Of huge pages where the host has some.</summary>
+    /// <param name="length">Bytes.</param>
+    /// <param name="present">Whether the pages are there at once: a cold buffer would cost 1 ms/MiB in a pause. Otherwise they come when they are touched, by whichever thread does.</param>
     /// <exception cref="LinuxException">ENOMEM.</exception>
-    public PageBuffer(long length)
+    public PageBuffer(long length, bool present = true)
     {
         Length = Math.Max(PageSize, (length + PageSize - 1) / PageSize * PageSize);
         _address = Libc.Mmap(null, (nuint)Length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -23,7 +25,7 @@ public sealed unsafe class PageBuffer : IDisposable
             throw LinuxException.FromLastError("mmap", $"a capture buffer of {Length >> 20} MiB");
         }
         _ = Libc.Madvise(_address, (nuint)Length, MADV_HUGEPAGE); // a fault per 2 MiB instead of 512; a host without has small ones
-        if (Libc.Madvise(_address, (nuint)Length, MADV_POPULATE_WRITE) == 0)
+        if (!present || Libc.Madvise(_address, (nuint)Length, MADV_POPULATE_WRITE) == 0)
             return;
         var error = LinuxException.FromLastError("madvise", $"a capture buffer of {Length >> 20} MiB");
         if (error.Errno != Errno.EINVAL) // before Linux 5.14

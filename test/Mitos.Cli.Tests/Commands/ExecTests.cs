@@ -62,7 +62,14 @@ public sealed class ExecTests(MitosFixture fixture) : IAsyncLifetime
     }
 
     // Not bash, which loses an interrupt that comes while it waits for a command.
-    private const string Heeds = "import signal\nsignal.signal(signal.SIGINT, lambda *_: print('interrupted'))\nprint('ready')\nwhile True: signal.pause()";
+    private const string Heeds = """
+        import signal
+        signal.signal(signal.SIGINT, lambda *_: print('interrupted'))
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT):
+            signal.signal(number, lambda number, _: print(signal.Signals(number).name))
+        print('ready')
+        while True: signal.pause()
+        """;
 
     [Fact]
     public async Task Signals_are_the_commands_to_heed()
@@ -73,6 +80,11 @@ public sealed class ExecTests(MitosFixture fixture) : IAsyncLifetime
         {
             exec.Signal(Running.Interrupt);
             Assert.Equal("interrupted", await exec.ReadLineAsync());
+        }
+        foreach (var (number, name) in ((int, string)[])[(Running.User1, "SIGUSR1"), (Running.User2, "SIGUSR2"), (Running.Continue, "SIGCONT")])
+        {
+            exec.Signal(number);
+            Assert.Equal(name, await exec.ReadLineAsync());
         }
         exec.Signal(Running.Terminate);
         Assert.Equal(143, (await exec.EndAsync()).Code);

@@ -102,7 +102,7 @@ public sealed class OwnershipTests(MitosFixture fixture)
         other.Environment["MITOS_BIN"] = "/nonexistent";
         (await other.RunAsync("up")).Refused(3, "/nonexistent/mitosd/mitosd", "mitos build");
         (await other.RunAsync("doctor")).Refused(3, "/nonexistent/mitosd/mitosd");
-        Assert.DoesNotContain(Process.GetProcessesByName("mitosd"), daemon => File.ReadAllText($"/proc/{daemon.Id}/environ").Contains(other.StateDirectory, StringComparison.Ordinal));
+        Assert.DoesNotContain(Process.GetProcessesByName("mitosd"), daemon => Inventory.Read(daemon.Id, "environ").Contains(other.StateDirectory, StringComparison.Ordinal));
         Directory.Delete(other.StateDirectory, recursive: true);
     }
 }

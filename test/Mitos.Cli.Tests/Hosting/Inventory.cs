@@ -67,7 +67,8 @@ public sealed record Inventory(
     private static string Describe(int pid) => $"{pid} {Read(pid, "cmdline").Replace('\0', ' ')}"[..Math.Min(200, $"{pid} {Read(pid, "cmdline")}".Length)];
 
     // Processes end while they are looked at.
-    private static string Read(int pid, string file)
+    /// <summary>A file of a process; empty when the process is gone.</summary>
+    internal static string Read(int pid, string file)
     {
         try
         {

@@ -6,7 +6,7 @@ namespace Mitos.Cli.Tests.Hosting;
 /// <summary>A program that runs, with all three streams. It is killed when it is left.</summary>
 public sealed partial class Running : IAsyncDisposable
 {
-    public const int Interrupt = 2, Kill = 9, Terminate = 15;
+    public const int Interrupt = 2, Kill = 9, User1 = 10, User2 = 12, Terminate = 15, Continue = 18;
 
     /// <summary>Against hanging; nothing is expected to take that long.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(4);

@@ -9,11 +9,12 @@ namespace Mitos.Engine.Tests.Recovery;
 /// <summary>A real full file system: a small tmpfs.</summary>
 public sealed class FullDiskTests : IDisposable
 {
-    private readonly Scratch _scratch = new();
+    private readonly Scratch _scratch;
 
     public FullDiskTests()
     {
-        Assert.True(Environment.IsPrivilegedProcess, "This test needs root: it mounts a small file system to fill. Run `sudo ./mitos test`.");
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "This test needs root: it mounts a small file system to fill. Run `sudo ./mitos test`.");
+        _scratch = new Scratch();
         Tool.Run("mount", "-t", "tmpfs", "-o", "size=256k", "mitos-test", _scratch.Root);
     }
 

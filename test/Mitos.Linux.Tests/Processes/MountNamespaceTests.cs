@@ -6,9 +6,13 @@ namespace Mitos.Linux.Tests.Processes;
 /// <summary>A root that has nothing but what was named.</summary>
 public sealed class MountNamespaceTests : IDisposable
 {
-    private readonly Scratch _scratch = new();
+    private readonly Scratch _scratch;
 
-    public MountNamespaceTests() => Needs.Root("only root makes mount namespaces");
+    public MountNamespaceTests()
+    {
+        Needs.Root("only root makes mount namespaces");
+        _scratch = new Scratch();
+    }
 
     [Fact]
     public void A_process_sees_what_was_named_itself_and_devices()
