@@ -18,6 +18,7 @@ using Mitos.TestKit;
 
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 [assembly: AssemblyFixture(typeof(ServerFixture))]
+[assembly: AssemblyFixture(typeof(PostgresServer))]
 
 namespace Mitos.Server.Tests;
 

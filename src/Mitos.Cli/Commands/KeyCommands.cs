@@ -17,16 +17,17 @@ internal static class KeyCommands
         if (json)
             Output.Json(all, ContractsJson.Default.ListKeyBody);
         else
-            Output.Table(["id", "name", "age"], all.Select(key => new[] { key.Id, key.Name, Output.Age(key.CreatedAt) }));
+            Output.Table(["id", "name", "team", "age"], all.Select(key => new[] { key.Id, key.Name, key.Team ?? "-", Output.Age(key.CreatedAt) }));
         return ExitCode.Ok;
     });
 
     private static Command Create()
     {
         var name = new Argument<string>("NAME") { Description = "What it is for, 1 to 100 characters", HelpName = "NAME" };
-        return new Command("create", "Create an API key and print it; it is shown only once\n  mitos keys create ci") { name }.Runs(async (client, result, json, cancellationToken) =>
+        var team = new Option<string?>("--team") { Description = "Id or name of the team that it is to act for (default: default)" };
+        return new Command("create", "Create an API key and print it; it is shown only once\n  mitos keys create ci") { name, team }.Runs(async (client, result, json, cancellationToken) =>
         {
-            var key = await client.CreateKeyAsync(result.GetRequiredValue(name), cancellationToken);
+            var key = await client.CreateKeyAsync(result.GetRequiredValue(name), result.GetValue(team), cancellationToken);
             if (json)
             {
                 Output.Json(key, ContractsJson.Default.KeyBody);

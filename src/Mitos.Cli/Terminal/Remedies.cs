@@ -14,6 +14,7 @@ internal static class Remedies
         ("GET …/metrics what it uses", "`mitos top` what it uses"),
         ("GET the sandbox for its state, and its …/console for its last words", "`mitos inspect ID` shows its state, `mitos logs ID` its last words"),
         ("GET /v1/keys lists the keys", "`mitos keys ls` lists the keys"),
+        ("GET /v1/teams lists the teams", "`mitos keys ls` shows the teams that have keys"),
         ("Leave out template: the snapshot has one", "Leave out --template: the snapshot has one"),
         ("Leave out cpuCount and memoryMiB", "Leave out --cpu and --memory"),
         ("onTimeout says what happens", "--on-timeout says what happens"),

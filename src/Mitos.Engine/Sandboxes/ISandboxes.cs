@@ -22,7 +22,14 @@ public interface ISandboxes
 
     /// <summary>Ends the machine and removes all that belongs to the sandbox. Its children are not touched.</summary>
     /// <exception cref="Errors.SandboxException">NotFound.</exception>
-    Task RemoveAsync(SandboxId id, CancellationToken cancellationToken);
+    Task RemoveAsync(SandboxId id, CancellationToken cancellationToken) => RemoveAsync(id, _ => true, cancellationToken);
+
+    /// <inheritdoc cref="RemoveAsync(SandboxId, CancellationToken)"/>
+    /// <param name="id">The sandbox.</param>
+    /// <param name="when">Asked once nothing else is under way with it, a pause for example: whether it is still to be removed as it is then.</param>
+    /// <param name="cancellationToken">Heeded until its turn comes.</param>
+    /// <returns>False: it was not to be, and stays.</returns>
+    Task<bool> RemoveAsync(SandboxId id, Func<SandboxInfo, bool> when, CancellationToken cancellationToken);
 
     /// <summary>All sandboxes, oldest first.</summary>
     IReadOnlyList<SandboxInfo> List();

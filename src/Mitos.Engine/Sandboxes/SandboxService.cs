@@ -30,7 +30,7 @@ internal sealed class SandboxService(
     public Task<ForkResult> ForkSnapshotAsync(string snapshot, ForkSpec spec, CancellationToken cancellationToken) =>
         forks.ForkAsync(FindSnapshot(snapshot), spec, lives.Adopt, cancellationToken);
 
-    public async Task RemoveAsync(SandboxId id, CancellationToken cancellationToken)
+    public async Task<bool> RemoveAsync(SandboxId id, Func<SandboxInfo, bool> when, CancellationToken cancellationToken)
     {
         var sandbox = store.Get(id);
         await sandbox.Gate.WaitAsync(cancellationToken);
@@ -38,12 +38,15 @@ internal sealed class SandboxService(
         {
             if (sandbox.Removing)
                 throw SandboxException.NotFound("sandbox", id.ToString(), "It is being removed already.");
+            if (!when(sandbox.Describe()))
+                return false;
             sandbox.Removing = true;
             // The journal goes first: if we end here, the machine belongs to nobody, and the next start ends it.
             store.Remove(sandbox);
             await SandboxLives.EndAsync(sandbox, "was removed", "What ran in it is gone: create or fork another.");
             snapshots.DeleteOf(sandbox.Record);
             sandbox.Stopped.TrySetResult();
+            return true;
         }
         finally
         {

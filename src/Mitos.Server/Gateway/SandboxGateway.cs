@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Text;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
-using Mitos.Engine.Snapshots;
 using Mitos.Server.Accounts;
 using Mitos.Server.E2B;
 using Mitos.Server.E2B.Envd;
@@ -13,7 +12,7 @@ using Mitos.Server.Requests;
 namespace Mitos.Server.Gateway;
 
 /// <summary>Takes the requests that are for a sandbox out of the pipeline: those for its agent, and those for its ports.</summary>
-internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports, E2BOptions options, DataAudit audit)
+internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes leased, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports, E2BOptions options, DataAudit audit)
 {
     private static readonly TimeSpan ResumedFor = TimeSpan.FromSeconds(300);
     private const string TokenHeader = "e2b-traffic-access-token";
@@ -91,8 +90,8 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, ISnapshots snapshots,
         var info = sandboxes.TryGet(id);
         if (info is not { State: SandboxState.Paused, FilesOnly: false } || port == EnvdApi.Port || lease is not { AutoResume: true })
             return info;
-        await leases.ChangeAsync(lease.Id, old => old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().Add(ResumedFor).ToUnixTimeMilliseconds()) });
-        return await snapshots.ResumeAsync(id, cancellationToken);
+        return (await leased.ResumeAsync(info, old => old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().Add(ResumedFor).ToUnixTimeMilliseconds()) },
+            null, memory: true, cancellationToken)).Sandbox;
     }
 
     // A signed URL for clients that reach all sandboxes at one address names none: the signature does.

@@ -20,7 +20,8 @@ internal sealed class LeaseStore : IDisposable
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, Lease> _leases = new();
     private readonly ConcurrentDictionary<string, string> _making = new(); // ids whose maker settles them itself
-    private readonly ConcurrentDictionary<string, string> _resuming = new(); // ids that are about to take a place, and their teams
+    private readonly ConcurrentDictionary<Place, Lease> _resuming = new(); // of sandboxes that are about to take a place
+    private readonly ConcurrentDictionary<string, Ending> _endings = new();
     private readonly SemaphoreSlim _writing = new(1);
     private bool _doubtful; // whether a write failed whose outcome is not known
 
@@ -67,23 +68,49 @@ internal sealed class LeaseStore : IDisposable
         }
     }
 
-    /// <summary>Changes a lease, if it is there.</summary>
+    /// <summary>Changes a lease, if it is there. Waits while its sandbox is being ended.</summary>
     /// <param name="id">The sandbox's.</param>
     /// <param name="change">Makes the new lease.</param>
     /// <param name="type">The event that this is, if it changes anything; null: none.</param>
     /// <returns>The lease as it is now; null: there is none.</returns>
     public async Task<Lease?> ChangeAsync(string id, Func<Lease, Lease> change, string? type = null)
     {
-        await WriteAsync(context =>
+        Ending? ending = null;
+        do
         {
-            if (Find(id) is not { } lease || change(lease) is not { } next || next == lease)
-                return null;
-            context.Leases.Update(next);
-            if (type is not null)
-                context.Events.Add(LifecycleEvent.Of(type, next, null, _time.GetUtcNow()));
-            return () => _leases[id] = next;
-        });
+            if (ending is not null)
+                await ending.Over;
+            await WriteAsync(context =>
+            {
+                ending = _endings.GetValueOrDefault(id);
+                if (ending is not null || Find(id) is not { } lease || change(lease) is not { } next || next == lease)
+                    return null;
+                context.Leases.Update(next);
+                if (type is not null)
+                    context.Events.Add(LifecycleEvent.Of(type, next, null, _time.GetUtcNow()));
+                return () => _leases[id] = next;
+            });
+        }
+        while (ending is not null);
         return Find(id);
+    }
+
+    /// <summary>Begins to end a sandbox whose time is over. Changes of its lease wait until this is disposed: who was told that he moved the end does not see the old one kept.</summary>
+    /// <returns>Null: its time is not over any more, or it is gone.</returns>
+    public async Task<Ending?> BeginEndAsync(string id)
+    {
+        await _writing.WaitAsync();
+        try
+        {
+            if (Find(id) is not { } lease || lease.EndAt > _time.GetUtcNow())
+                return null;
+            var ending = new Ending(lease, () => _endings.TryRemove(id, out _));
+            return _endings.TryAdd(id, ending) ? ending : null;
+        }
+        finally
+        {
+            _writing.Release();
+        }
     }
 
     /// <summary>Lets leases follow their sandboxes, and writes the events of that. Saying it again does nothing.</summary>
@@ -103,24 +130,27 @@ internal sealed class LeaseStore : IDisposable
         }
     }
 
-    /// <summary>Takes a place for a paused sandbox that is about to be resumed, until it is disposed.</summary>
+    /// <summary>Takes a place for a paused sandbox that is about to be resumed, until it is disposed. One that runs keeps its own, also if it is paused meanwhile.</summary>
     /// <exception cref="TeamLimitException">The team runs as many as it may.</exception>
     public async Task<IDisposable> TakePlaceAsync(Lease lease)
     {
         await _writing.WaitAsync();
         try
         {
-            if (_resuming.ContainsKey(lease.Id) || Find(lease.Id) is not { TakesPlace: false })
-                return new Place(() => { }); // it has one
-            CheckPlaces(_teams.Get(lease.TeamId), 1);
-            _resuming[lease.Id] = lease.TeamId;
-            return new Place(() => _resuming.TryRemove(lease.Id, out _));
+            if (Resumers(lease.Id) == 0 && Find(lease.Id) is { TakesPlace: false })
+                CheckPlaces(_teams.Get(lease.TeamId), 1);
+            var place = new Place(left => _resuming.TryRemove(left, out _));
+            _resuming[place] = lease;
+            return place;
         }
         finally
         {
             _writing.Release();
         }
     }
+
+    /// <summary>How many hold a place for a sandbox that they resume.</summary>
+    public int Resumers(string id) => _resuming.Values.Count(lease => lease.Id == id);
 
     public void Dispose() => _writing.Dispose();
 
@@ -173,7 +203,7 @@ internal sealed class LeaseStore : IDisposable
     private void CheckPlaces(Team team, int count)
     {
         var taken = _leases.Count(pair => pair.Value.TakesPlace && pair.Value.TeamId == team.Id)
-            + _resuming.Count(pair => pair.Value == team.Id && Find(pair.Key) is { TakesPlace: false });
+            + _resuming.Values.Where(lease => lease.TeamId == team.Id).Select(lease => lease.Id).Distinct().Count(id => Find(id) is { TakesPlace: false });
         if (taken + count > team.ConcurrentSandboxes)
         {
             throw new TeamLimitException($"Team '{team.Name}' has reached the maximum number of concurrent sandboxes ({team.ConcurrentSandboxes}): {taken} run, and {count} more are asked for.",
@@ -231,8 +261,8 @@ internal sealed class LeaseStore : IDisposable
         }
     }
 
-    private sealed class Place(Action leave) : IDisposable
+    private sealed class Place(Action<Place> leave) : IDisposable
     {
-        public void Dispose() => leave();
+        public void Dispose() => leave(this);
     }
 }

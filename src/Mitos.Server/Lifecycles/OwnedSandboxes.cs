@@ -17,12 +17,13 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
     public async Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken)
     {
         var id = spec.Id ?? SandboxId.New();
+        var snapshot = spec.Snapshot is { } named && engine.Snapshots.TryFind(named) is { } found && Caller.Sees(owners.TeamOf(found)) ? found : null;
         if (leases.Find(id.ToString()) is null)
-            await leases.AddAsync([Lease.For(id, spec.Snapshot ?? spec.Template, Now())]);
+            await leases.AddAsync([snapshot is null ? Lease.For(id, spec.Snapshot ?? spec.Template, Now()) : owners.SourceOf(snapshot).Child(id, Now()) with { TeamId = Caller.Team }]);
         try
         {
-            if (spec.Snapshot is { } snapshot && (engine.Snapshots.TryFind(snapshot) is not { } found || !Caller.Sees(owners.TeamOf(found))))
-                throw NoSnapshot(snapshot);
+            if (spec.Snapshot is not null && snapshot is null)
+                throw NoSnapshot(spec.Snapshot);
             if (spec.Snapshot is null)
                 templates.Check(spec.Template);
             var info = await _inner.CreateAsync(spec with { Id = id, Scope = Team.NameScope(Caller.Team) }, cancellationToken);
@@ -46,15 +47,16 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
         var found = engine.Snapshots.TryFind(snapshot);
         if (found is null || !Caller.Sees(owners.TeamOf(found)))
             throw NoSnapshot(snapshot);
-        return MakeAsync(spec, id => Lease.For(id, found.Id, Now()) with { TeamId = owners.TeamOf(found) }, with => _inner.ForkSnapshotAsync(found.Id, with, cancellationToken));
+        var source = owners.SourceOf(found);
+        return MakeAsync(spec, id => source.Child(id, Now()), with => _inner.ForkSnapshotAsync(found.Id, with, cancellationToken));
     }
 
-    public async Task RemoveAsync(SandboxId id, CancellationToken cancellationToken)
+    public async Task<bool> RemoveAsync(SandboxId id, Func<SandboxInfo, bool> when, CancellationToken cancellationToken)
     {
         Get(id);
         try
         {
-            await _inner.RemoveAsync(id, cancellationToken);
+            return await _inner.RemoveAsync(id, when, cancellationToken);
         }
         finally
         {

@@ -57,35 +57,48 @@ internal sealed class Reaper(ISandboxes sandboxes, ISnapshots snapshots, LeaseSt
         var all = leases.All;
         var states = sandboxes.List().ToDictionary(info => info.Id.ToString(), info => info.State);
         var over = all.Where(lease => lease.EndAt <= now && states.TryGetValue(lease.Id, out var state) && (state == SandboxState.Running || (state == SandboxState.Stopped && !lease.AutoPause))).ToList();
-        await Parallel.ForEachAsync(over, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (lease, _) => await EndAsync(lease));
+        await Parallel.ForEachAsync(over, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (lease, _) => await EndAsync(lease.Id));
         await keeper.ReconcileAsync();
     }
 
-    private async Task EndAsync(Lease lease)
+    private async Task EndAsync(string sandbox)
+    {
+        var id = SandboxId.Parse(sandbox);
+        using (var ending = await leases.BeginEndAsync(sandbox)) // it may have waited for its turn: whoever moved its end meanwhile has been answered
+        {
+            if (ending is null || await TryEndAsync(id, ending.Lease))
+                return;
+        }
+        await leases.ChangeAsync(sandbox, late => late with { EndAtMs = Math.Max(late.EndAtMs, time.GetUtcNow().Add(Retry).ToUnixTimeMilliseconds()) });
+    }
+
+    /// <returns>False: it could not be paused.</returns>
+    private async Task<bool> TryEndAsync(SandboxId id, Lease lease)
     {
         using var span = ServerMeter.Trace.StartActivity("reaper end");
         span?.SetTag("mitos.sandbox", lease.Id);
         try
         {
-            var id = SandboxId.Parse(lease.Id);
             if (lease.AutoPause)
             {
                 await snapshots.PauseAsync(id, lease.AutoPauseMemory, CancellationToken.None);
                 ServerMeter.Ended("pause");
-                return;
             }
-            await sandboxes.RemoveAsync(id, CancellationToken.None);
-            ServerMeter.Ended("kill");
+            else if (await sandboxes.RemoveAsync(id, info => info.State != SandboxState.Paused, CancellationToken.None)) // what somebody has paused meanwhile is kept
+            {
+                ServerMeter.Ended("kill");
+            }
         }
-        catch (SandboxException e) when (lease.AutoPause && e.Code != ErrorCode.NotFound)
+        catch (SandboxException e) when (lease.AutoPause && sandboxes.TryGet(id) is { State: SandboxState.Running })
         {
             ServerMeter.Ended("failed");
             logger.LogError("sandbox {Sandbox} could not be paused at its end, and runs on for now: {Reason}", lease.Id, e.Message);
-            await leases.ChangeAsync(lease.Id, late => late with { EndAtMs = time.GetUtcNow().Add(Retry).ToUnixTimeMilliseconds() });
+            return false;
         }
-        catch (SandboxException e) when (e.Code == ErrorCode.NotFound)
+        catch (SandboxException e) when (lease.AutoPause || e.Code == ErrorCode.NotFound)
         {
-            // somebody else was first
+            // somebody else was first: it is paused, gone, or has ended
         }
+        return true;
     }
 }

@@ -7,7 +7,7 @@ using Mitos.Server.Storage;
 
 namespace Mitos.Server.Lifecycles;
 
-/// <summary>To whom snapshots belong. Reads are of memory.</summary>
+/// <summary>To whom snapshots belong, and what was agreed about their sandboxes. Reads are of memory.</summary>
 internal sealed class SnapshotOwners
 {
     private readonly Database _database;
@@ -24,6 +24,9 @@ internal sealed class SnapshotOwners
     /// <summary>The team that owns a snapshot: that of the sandbox that it was taken of.</summary>
     public string TeamOf(SnapshotInfo snapshot) => _owners.GetValueOrDefault(snapshot.Id)?.TeamId ?? _leases.TeamOf(snapshot.Source.ToString());
 
+    /// <summary>The lease of which that of a sandbox made of a snapshot is a child.</summary>
+    public Lease SourceOf(SnapshotInfo snapshot) => (_owners.GetValueOrDefault(snapshot.Id) ?? New(snapshot)).ToSource();
+
     /// <summary>Writes down snapshots that are new, and forgets those that are gone. Saying it again does nothing.</summary>
     /// <param name="snapshots">All that there are.</param>
     public async Task SettleAsync(Func<IReadOnlyList<SnapshotInfo>> snapshots)
@@ -37,7 +40,7 @@ internal sealed class SnapshotOwners
             present = snapshots();
             var added = present.Where(snapshot => !_owners.ContainsKey(snapshot.Id)).ToList();
             var gone = _owners.Values.ExceptBy(present.Select(snapshot => snapshot.Id), owner => owner.Id).ToList();
-            var owners = added.Select(snapshot => new SnapshotOwner { Id = snapshot.Id, TeamId = _leases.TeamOf(snapshot.Source.ToString()), SandboxId = snapshot.Source.ToString() }).ToList();
+            var owners = added.Select(New).ToList();
             await _database.UseAsync(async context =>
             {
                 context.Snapshots.AddRange(owners);
@@ -56,9 +59,11 @@ internal sealed class SnapshotOwners
         }
     }
 
-    private LifecycleEvent Happened(SnapshotInfo snapshot)
-    {
-        var source = _leases.Find(snapshot.Source.ToString()) ?? new Lease { Id = snapshot.Source.ToString(), TeamId = Team.DefaultId, Template = snapshot.Template, StartedAtMs = 0, EndAtMs = 0 };
-        return LifecycleEvent.Of(EventTypes.Snapshotted, source, null, snapshot.CreatedAt, new JsonObject { ["snapshot_id"] = snapshot.Id, ["name"] = snapshot.Name });
-    }
+    private SnapshotOwner New(SnapshotInfo snapshot) => SnapshotOwner.Of(snapshot.Id, LeaseOf(snapshot));
+
+    private LifecycleEvent Happened(SnapshotInfo snapshot) =>
+        LifecycleEvent.Of(EventTypes.Snapshotted, LeaseOf(snapshot), null, snapshot.CreatedAt, new JsonObject { ["snapshot_id"] = snapshot.Id, ["name"] = snapshot.Name });
+
+    private Lease LeaseOf(SnapshotInfo snapshot) =>
+        _leases.Find(snapshot.Source.ToString()) ?? new Lease { Id = snapshot.Source.ToString(), TeamId = Team.DefaultId, Template = snapshot.Template, StartedAtMs = 0, EndAtMs = 0 };
 }

@@ -22,7 +22,7 @@ internal static class Transition
         switch (info.State, lease.State)
         {
             case (SandboxState.Running, LeaseState.Paused or LeaseState.Stopped):
-                lease = lease with { State = LeaseState.Running, ExecutionId = Guid.NewGuid().ToString() };
+                lease = lease with { State = LeaseState.Running, ExecutionId = Guid.NewGuid().ToString(), StartedAtMs = now.ToUnixTimeMilliseconds() };
                 events.Add(LifecycleEvent.Of(EventTypes.Resumed, lease, info, now));
                 break;
             case (SandboxState.Paused, LeaseState.Running or LeaseState.Stopped):

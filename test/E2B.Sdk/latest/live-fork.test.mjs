@@ -45,19 +45,25 @@ while True:
   context.diagnostic(`the longest time between two counts was ${(await source.files.read('count')).split(' ')[1]} ms`)
 })
 
-sandboxTest('O-2, O-4: a hundred children of one instant all answer, and share their memory', async (source) => {
+sandboxTest('O-2, O-4: a hundred children of one instant all answer, and share their memory', async (source, context) => {
   const workingSet = 128 << 20
   await source.commands.run(`python3 -c "import os; open('/dev/shm/set', 'wb').write(os.urandom(1 << 20) * ${workingSet >> 20})"`)
   const made = await forks(source, 100)
+  const own = async () => {
+    const { json } = await askLocally('GET', '/v1/sandboxes?memory=true')
+    const sizes = json.filter(({ id }) => made.some((fork) => fork.sandboxId === id)).map(({ memory }) => memory.privateBytes + memory.vmmBytes)
+    assert.equal(sizes.length, 100)
+    return sizes.reduce((sum, bytes) => sum + bytes)
+  }
+  const idle = await own()
   const answers = []
   for (let from = 0; from < made.length; from += 10) // a hundred shells that begin at once take long where guests are emulated
     answers.push(...(await Promise.all(made.slice(from, from + 10).map((fork) => print(fork, 'echo $E2B_SANDBOX_ID')))))
   assert.deepEqual(answers, made.map((fork) => fork.sandboxId))
-  const ids = new Set(answers)
-  const { json } = await askLocally('GET', '/v1/sandboxes?memory=true')
-  const own = json.filter((sandbox) => ids.has(sandbox.id)).map(({ memory }) => memory.privateBytes + memory.vmmBytes)
-  assert.equal(own.length, 100)
-  assert.ok(own.reduce((sum, bytes) => sum + bytes) < 100 * workingSet / 2, `${own} bytes`)
+  const used = await own()
+  context.diagnostic(`a hundred children have ${Math.round(idle / 2 ** 20)} MiB of their own, and ${Math.round(used / 2 ** 20)} when each has run a command`)
+  assert.ok(idle < 2560 * 2 ** 20, `${idle} bytes`) // most of it is that of a VMM that emulates
+  assert.ok(used < 100 * workingSet / 2, `${used} bytes`)
   await Promise.all(made.map(remove))
 })
 
@@ -91,16 +97,15 @@ sandboxTest('O-5: open commands and terminals of the source go on across a fork'
 
 sandboxTest('O-6: forks of forks diverge at each level, and outlive their ancestors', async (source) => {
   const levels = [source]
-  for (let depth = 1; depth <= 5; depth++) {
+  for (let depth = 1; depth <= 10; depth++) {
     const [next] = await forks(levels.at(-1), 1)
     await next.commands.run(`echo ${depth} >> levels.txt`)
     levels.push(next)
   }
-  for (const at of [0, 2, 4]) await remove(levels[at])
-  assert.equal(await print(levels[5], 'paste -sd, levels.txt'), '1,2,3,4,5')
-  assert.equal(await print(levels[3], 'paste -sd, levels.txt'), '1,2,3')
-  const [last] = await forks(levels[5], 1)
-  assert.equal(await print(last, 'paste -sd, levels.txt'), '1,2,3,4,5')
+  for (const at of [0, 2, 4, 7, 9]) await remove(levels[at])
+  for (const at of [1, 3, 5, 6, 8, 10]) assert.equal(await print(levels[at], 'paste -sd, levels.txt'), Array.from({ length: at }, (_, index) => index + 1).join())
+  const [last] = await forks(levels[10], 1)
+  assert.equal(await print(last, 'paste -sd, levels.txt'), '1,2,3,4,5,6,7,8,9,10')
 })
 
 sandboxTest('O-7: a paused sandbox is forked, and stays paused', async (source) => {

@@ -1,4 +1,5 @@
 using Mitos.Cli.Tests.Hosting;
+using Mitos.Contracts;
 
 namespace Mitos.Cli.Tests.Commands;
 
@@ -109,6 +110,13 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         // as E2B's clients ask, with a key that is given
         var asked = await _mitos.ShellAsync($"export MITOS_API_KEY={key}; eval \"$(mitos env)\"; curl -sf -H \"X-API-KEY: $E2B_API_KEY\" $E2B_API_URL/v2/sandboxes");
         Assert.Equal("[]", asked.Ok());
+
+        using (var client = _mitos.Connect())
+            await client.CreateTeamAsync(new CreateTeamRequest("red"));
+        var red = (await _mitos.RunAsync("keys", "create", "theirs", "--team", "red")).Ok();
+        Assert.Matches(@"theirs +red ", (await _mitos.RunAsync("keys", "ls")).Ok());
+        Assert.Contains("\"red\"", (await _mitos.ShellAsync($"curl -sf -H 'X-API-KEY: {red}' {_mitos.Url}/teams")).Ok(), StringComparison.Ordinal); // it acts for that team
+        (await _mitos.RunAsync("keys", "create", "nobody's", "--team", "blue")).Refused(3, "blue");
 
         (await _mitos.RunAsync("keys", "rm", "for ci")).Refused(3, "for ci", id); // keys are removed by id
         Assert.Equal(id, (await _mitos.RunAsync("keys", "rm", id)).Ok());

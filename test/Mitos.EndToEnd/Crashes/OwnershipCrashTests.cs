@@ -5,8 +5,12 @@ using Mitos.EndToEnd.Hosting;
 
 namespace Mitos.EndToEnd.Crashes;
 
-/// <summary>The daemon is killed while a team's sandboxes are being made. None is lost, doubled, or without an owner.</summary>
-public sealed class OwnershipCrashTests(Daemon daemon) : IClassFixture<Daemon>
+public sealed class OwnershipCrashTests(Daemon daemon) : OwnershipCrashes(daemon), IClassFixture<Daemon>;
+
+public sealed class PostgresOwnershipCrashTests(PostgresDaemon daemon) : OwnershipCrashes(daemon), IClassFixture<PostgresDaemon>;
+
+/// <summary>The daemon is killed while a team's sandboxes are being made. None is lost, doubled, or without an owner; whichever database keeps them.</summary>
+public abstract class OwnershipCrashes(Daemon daemon)
 {
     private const int Count = 6;
 

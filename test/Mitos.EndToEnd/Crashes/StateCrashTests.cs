@@ -6,7 +6,7 @@ using Mitos.EndToEnd.Hosting;
 namespace Mitos.EndToEnd.Crashes;
 
 /// <summary>
-/// The daemon is killed at random instants of pauses, resumes, snapshots and forks. Each sandbox is then in its old or its new state, there once, and
+/// The daemon is killed at random instants of pauses, resumes, snapshots, forks and changes of the life's end. Each sandbox is then in its old or its new state, there once, and
 /// what it was; each half-made thing is gone. <c>MITOS_CRASHES</c> is the number of kills, <c>MITOS_CRASH_SEED</c> repeats a run.
 /// </summary>
 public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
@@ -23,6 +23,7 @@ public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
         Resume,
         Snapshot,
         Fork,
+        SetTimeout,
     }
 
     [Fact]
@@ -33,7 +34,16 @@ public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
         var subjects = new List<Subject>();
         for (var i = 0; i < Subjects; i++)
         {
-            subjects.Add(new Subject((await _client.CreateAsync(new CreateSandboxRequest())).Id, $"value-{random.Next()}"));
+            var asked = new CreateSandboxRequest
+            {
+                Name = $"subject-{i}",
+                Metadata = new() { ["index"] = $"{i}", ["seed"] = $"{seed}" },
+                Env = new() { ["INDEX"] = $"{i}" },
+                TimeoutSeconds = 3600 + i,
+                OnTimeout = "pause",
+            };
+            subjects.Add(new Subject(await _client.CreateAsync(asked), $"value-{random.Next()}"));
+            Assert.NotNull(subjects[i].EndsAt);
             await subjects[i].PlantAsync(_client);
         }
         var crashes = Number("MITOS_CRASHES") ?? 8;
@@ -73,7 +83,7 @@ public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
         if (paused)
             await _client.PauseAsync(subject.Id);
         // a boot takes seconds, so it is rare
-        Deed[] deeds = paused ? [Deed.Resume, Deed.Resume, Deed.Fork, Deed.Snapshot] : random.Next(4) == 0 ? [Deed.PauseFiles] : [Deed.Pause, Deed.Pause, Deed.Fork, Deed.Snapshot];
+        Deed[] deeds = paused ? [Deed.Resume, Deed.Resume, Deed.Fork, Deed.Snapshot] : random.Next(4) == 0 ? [Deed.PauseFiles] : [Deed.Pause, Deed.Pause, Deed.Fork, Deed.Snapshot, Deed.SetTimeout];
         return new Attempt(subject, deeds[random.Next(deeds.Length)], paused, $"kept-{++_named}");
     }
 
@@ -113,6 +123,8 @@ public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
                 return [];
             case Deed.Snapshot:
                 return [(await _client.CreateSnapshotAsync(id, attempt.Name)).Id];
+            case Deed.SetTimeout:
+                return [$"{(await _client.SetTimeoutAsync(id, attempt.Life)).EndsAt:O}"];
             default:
                 return (await _client.ForkAsync(id, new ForkRequest { Count = Children })).Children.Select(child => child.Sandbox!.Id).ToList();
         }
@@ -129,6 +141,13 @@ public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
             var sandbox = Assert.Single(sandboxes, sandbox => sandbox.Id == subject.Id);
             var attempt = attempts.SingleOrDefault(attempt => attempt.Subject == subject);
             Assert.Contains(sandbox.State, attempt?.States ?? ["running"]);
+            if (attempt is { Deed: Deed.SetTimeout } && (attempt.IsAnswered || sandbox.EndsAt != subject.EndsAt))
+            {
+                Assert.InRange(sandbox.EndsAt!.Value, attempt.Begun + attempt.Life, DateTimeOffset.UtcNow + attempt.Life);
+                Assert.True(!attempt.IsAnswered || (await attempt.Answer!).Single() == $"{sandbox.EndsAt:O}", "an end that was answered is another");
+                subject.EndsAt = sandbox.EndsAt;
+            }
+            subject.Compare(sandbox);
             if (sandbox.State == "paused")
                 await _client.ResumeAsync(subject.Id);
             await subject.LookAsync(_client, subject.Id, booted: sandbox.FilesOnly == true);
@@ -145,6 +164,7 @@ public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
             foreach (var child in born)
             {
                 Assert.Equal("running", child.State);
+                attempt.Subject.CompareTerms(child);
                 await attempt.Subject.LookAsync(_client, child.Id);
                 await _client.RemoveAsync(child.Id);
             }
@@ -173,7 +193,12 @@ public sealed class StateCrashTests(Daemon daemon) : IClassFixture<Daemon>
     /// <param name="Name">Of a snapshot.</param>
     private sealed record Attempt(Subject Subject, Deed Deed, bool Paused, string Name)
     {
-        /// <summary>Ids of what was made.</summary>
+        /// <summary>The life that is asked for: of no two attempts the same.</summary>
+        public TimeSpan Life => TimeSpan.FromHours(2 + int.Parse(Name.Split('-')[^1], CultureInfo.InvariantCulture));
+
+        public DateTimeOffset Begun { get; } = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+
+        /// <summary>Ids of what was made; the end that was set.</summary>
         public Task<List<string>>? Answer { get; set; }
 
         /// <summary>Whether the daemon said that it is done.</summary>

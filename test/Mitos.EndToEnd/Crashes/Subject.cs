@@ -4,14 +4,17 @@ using Mitos.Contracts;
 namespace Mitos.EndToEnd.Crashes;
 
 /// <summary>
-/// A sandbox that is known by heart: a value on its disk, the same in a variable of a process that answers, and noise in its memory.
+/// A sandbox that is known by heart: how it is described, a value on its disk, the same in a variable of a process that answers, and noise in its memory.
 /// </summary>
-internal sealed class Subject(string id, string value)
+internal sealed class Subject(SandboxBody made, string value)
 {
     private string _noise = "";
     private int _asked;
 
-    public string Id { get; } = id;
+    public string Id { get; } = made.Id;
+
+    /// <summary>When its life ends.</summary>
+    public DateTimeOffset? EndsAt { get; set; } = made.EndsAt;
 
     public string Value { get; } = value;
 
@@ -32,6 +35,21 @@ internal sealed class Subject(string id, string value)
         var memory = booted ? "" : $"echo {asked} >/root/ask; cat /root/tell; sha256sum </dev/shm/noise";
         var seen = await ShellAsync(client, id, $"cat /root/kept; echo {asked} >/root/written; cat /root/written; {memory}");
         Assert.Equal(booted ? [Value, asked] : [Value, asked, $"{Value} {asked}", _noise], seen.Split('\n'));
+    }
+
+    /// <summary>Fails unless a sandbox is described as this one was when it was made.</summary>
+    public void Compare(SandboxBody seen)
+    {
+        Assert.Equal((made.Name, made.CreatedAt), (seen.Name, seen.CreatedAt));
+        Assert.Equal(made.Env, seen.Env);
+        CompareTerms(seen);
+    }
+
+    /// <summary>Fails unless a fork of it has what forks inherit.</summary>
+    public void CompareTerms(SandboxBody seen)
+    {
+        Assert.Equal(made.Metadata, seen.Metadata);
+        Assert.Equal((EndsAt, made.OnTimeout), (seen.EndsAt, seen.OnTimeout));
     }
 
     private static async Task<string> ShellAsync(MitosClient client, string id, string command)

@@ -18,7 +18,7 @@ internal sealed class Ledger(Daemon daemon)
         var sandboxes = await daemon.ListAsync();
         await using var database = new SqliteConnection($"Data Source={Path.Combine(daemon.StateDirectory, "mitos.db")};Mode=ReadOnly;Pooling=False");
         await database.OpenAsync();
-        Compare("lease", sandboxes.Select(sandbox => $"{sandbox.Id} {sandbox.State}"), Read(database, "SELECT Id, State FROM leases").Select(row => $"{row[0]} {States[int.Parse(row[1])]}"));
+        Compare("lease", sandboxes.Select(sandbox => $"{sandbox.Id} {sandbox.State} {(sandbox.EndsAt ?? DateTimeOffset.MaxValue).ToUnixTimeMilliseconds()}"), Read(database, "SELECT Id, State, EndAtMs FROM leases").Select(row => $"{row[0]} {States[int.Parse(row[1])]} {row[2]}"));
         var events = Read(database, "SELECT SandboxId, Type FROM events ORDER BY Sequence").ToLookup(row => row[0], row => row[1].Split('.')[^1]);
         foreach (var sandbox in sandboxes)
         {

@@ -4,6 +4,7 @@ using Microsoft.EntityFrameworkCore;
 using Mitos.Engine.Errors;
 using Mitos.Server.Accounts;
 using Mitos.Server.Tests.Storage;
+using Mitos.TestKit;
 
 namespace Mitos.Server.Tests.Accounts;
 

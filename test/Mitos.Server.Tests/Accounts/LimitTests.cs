@@ -27,7 +27,9 @@ public sealed class LimitTests(ServerFixture server)
         // a paused one takes no place, and needs one to go on
         await team.Http.PostJsonAsync($"sandboxes/{sandboxes[0].Id}/pause", "{}").DoneAsync();
         var last = await team.CreateAsync();
+        var before = await team.Http.GetAsync($"sandboxes/{sandboxes[0].Id}").ReadAsync();
         await team.Http.PostJsonAsync($"sandboxes/{sandboxes[0].Id}/connect", """{"timeout":60}""").E2BRefusedAsync(429);
+        Assert.Equal(before.GetRawText(), (await team.Http.GetAsync($"sandboxes/{sandboxes[0].Id}").ReadAsync()).GetRawText());
         await team.Http.DeleteAsync($"sandboxes/{last}").DoneAsync();
         await team.Http.PostJsonAsync($"sandboxes/{sandboxes[0].Id}/connect", """{"timeout":60}""").ReadAsync();
         foreach (var sandbox in sandboxes)

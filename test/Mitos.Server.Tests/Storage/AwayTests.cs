@@ -1,6 +1,7 @@
 using Mitos.Contracts;
 using Mitos.Server.Tests.Accounts;
 using Mitos.Server.Tests.Api;
+using Mitos.TestKit;
 
 namespace Mitos.Server.Tests.Storage;
 

@@ -1,3 +1,5 @@
+using Mitos.TestKit;
+
 namespace Mitos.Server.Tests.Storage;
 
 /// <summary>A state directory without an engine, and a database: SQLite in it, or PostgreSQL.</summary>

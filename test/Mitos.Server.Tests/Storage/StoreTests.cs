@@ -1,9 +1,11 @@
 using Microsoft.EntityFrameworkCore;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
+using Mitos.Engine.Snapshots;
 using Mitos.Server.Accounts;
 using Mitos.Server.Lifecycles;
 using Mitos.Server.Storage;
+using Mitos.TestKit;
 
 namespace Mitos.Server.Tests.Storage;
 
@@ -146,6 +148,104 @@ public sealed class StoreTests(PostgresServer postgres)
             await Assert.ThrowsAsync<TeamLimitException>(() => state.Leases.AddAsync([lease.Child(SandboxId.New(), 0)]));
         await state.Leases.AddAsync([lease.Child(SandboxId.New(), 0)]);
         await Assert.ThrowsAsync<TeamLimitException>(() => state.Leases.TakePlaceAsync(lease));
+    }
+
+    [Theory]
+    [InlineData("sqlite")]
+    [InlineData("postgres")]
+    public async Task One_that_is_resumed_while_it_is_being_paused_keeps_its_place(string provider)
+    {
+        using var scratch = await Scratch.MakeAsync(provider, postgres);
+        using var state = scratch.Open();
+        var team = await state.Teams.CreateAsync(new Team { Id = Guid.NewGuid().ToString(), Name = "one", CreatedAtMs = 1, ConcurrentSandboxes = 1 });
+        var id = SandboxId.New();
+        var lease = Lease.For(id, "base", 0) with { TeamId = team.Id };
+        await state.Leases.AddAsync([lease]);
+        await state.Leases.SettleAsync([lease.Id], _ => Sandbox(id), mine: true);
+        using (await state.Leases.TakePlaceAsync(lease))
+        {
+            await state.Leases.SettleAsync([lease.Id], _ => Sandbox(id) with { State = SandboxState.Paused }, mine: true);
+            (await state.Leases.TakePlaceAsync(lease)).Dispose(); // of another who resumes it
+            await Assert.ThrowsAsync<TeamLimitException>(() => state.Leases.AddAsync([lease.Child(SandboxId.New(), 0)]));
+        }
+        await state.Leases.AddAsync([lease.Child(SandboxId.New(), 0)]);
+    }
+
+    [Theory]
+    [InlineData("sqlite")]
+    [InlineData("postgres")]
+    public async Task Whoever_moves_an_end_that_has_begun_is_told_what_came_of_it(string provider)
+    {
+        using var scratch = await Scratch.MakeAsync(provider, postgres);
+        using var state = scratch.Open();
+        var lease = Lease.For(SandboxId.New(), "base", 0, 1000);
+        await state.Leases.AddAsync([lease]);
+        Task<Lease?> later, change;
+        using (var ending = await state.Leases.BeginEndAsync(lease.Id))
+        {
+            Assert.Equal(lease, ending!.Lease);
+            Assert.Null(await state.Leases.BeginEndAsync(lease.Id));
+            later = MoveAsync();
+        }
+        Assert.Equal(Lease.Never, (await later)!.EndAtMs); // it could not be ended
+        Assert.Null(await state.Leases.BeginEndAsync(lease.Id)); // it has been moved
+        await state.Leases.ChangeAsync(lease.Id, _ => lease);
+        using (await state.Leases.BeginEndAsync(lease.Id))
+        {
+            change = MoveAsync();
+            await state.Leases.SettleAsync([lease.Id], _ => null, mine: true);
+        }
+        Assert.Null(await change);
+
+        Task<Lease?> MoveAsync() => state.Leases.ChangeAsync(lease.Id, old => old with { EndAtMs = Lease.Never });
+    }
+
+    [Theory]
+    [InlineData("sqlite")]
+    [InlineData("postgres")]
+    public async Task A_snapshot_knows_what_was_agreed_about_its_sandbox(string provider)
+    {
+        using var scratch = await Scratch.MakeAsync(provider, postgres);
+        var source = SandboxId.New();
+        var lease = Lease.For(source, "base", 0) with { AutoPause = true, AutoPauseMemory = false, AutoResume = true, AllowInternet = false, Network = """{"allowPublicTraffic":false}""", TrafficToken = "t" };
+        var snapshot = new SnapshotInfo("snap", null, source, "base", Noon, 1, 256, 1024, 0, 0);
+        using (var state = scratch.Open())
+        {
+            await state.Leases.AddAsync([lease]);
+            await state.Owners.SettleAsync(() => [snapshot]);
+            await state.Leases.SettleAsync([lease.Id], _ => null, mine: true);
+        }
+        using var again = scratch.Open();
+        var known = again.Owners.SourceOf(snapshot);
+        Assert.NotNull(known.TrafficToken);
+        Assert.NotEqual("t", known.TrafficToken);
+        Assert.Equal(lease with { Template = "snap", TrafficToken = known.TrafficToken }, known);
+    }
+
+    [Theory]
+    [InlineData("sqlite", "Accounts")]
+    [InlineData("postgres", "Initial")]
+    public async Task The_snapshots_of_before_have_what_their_sandboxes_have(string provider, string before)
+    {
+        using var scratch = await Scratch.MakeAsync(provider, postgres);
+        await using (MitosDatabase first = scratch.Connection is { } connection ? new PostgresDatabase(PostgresDatabase.At(connection)) : new SqliteDatabase(SqliteDatabase.At(Path.Combine(scratch.Directory, "mitos.db"))))
+        {
+            await first.Database.MigrateAsync(before, ServerFixture.Soon);
+            await first.Database.ExecuteSqlRawAsync("""
+                INSERT INTO leases ("Id", "TeamId", "State", "ExecutionId", "Template", "StartedAtMs", "EndAtMs", "AutoPause", "AutoPauseMemory", "AutoResume", "TrafficToken", "AllowInternet", "Network")
+                    VALUES ('i00000000000000000000', 'red', 1, '', 'base', 1, 2, true, false, true, 't', false, '[]');
+                INSERT INTO snapshots ("Id", "TeamId", "SandboxId") VALUES ('kept', 'red', 'i00000000000000000000'), ('gone', 'red', 'i00000000000000000001')
+                """, ServerFixture.Soon);
+        }
+        using var state = scratch.Open();
+        Assert.Equal((true, false, true, true, false, "[]"), Terms("kept", "i00000000000000000000"));
+        Assert.Equal((false, true, false, false, null, null), Terms("gone", "i00000000000000000001"));
+
+        (bool, bool, bool, bool, bool?, string?) Terms(string id, string source)
+        {
+            var lease = state.Owners.SourceOf(new SnapshotInfo(id, null, SandboxId.Parse(source), "base", Noon, 1, 256, 1024, 0, 0));
+            return (lease.AutoPause, lease.AutoPauseMemory, lease.AutoResume, lease.TrafficToken is not null, lease.AllowInternet, lease.Network);
+        }
     }
 
     [Theory]

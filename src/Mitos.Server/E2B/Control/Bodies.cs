@@ -83,7 +83,7 @@ internal sealed record LifecycleBody(bool AutoResume, string OnTimeout);
 /// <param name="Timeout">Seconds.</param>
 /// <param name="Duration">Seconds; of /refreshes.</param>
 /// <param name="Memory">Whether to resume memory too.</param>
-/// <param name="AutoPause">Of /resume, and of no effect: what was said at creation holds.</param>
+/// <param name="AutoPause">Whether it is paused at its end; of /resume.</param>
 internal sealed record TimeoutRequest(int? Timeout = null, int? Duration = null, bool? Memory = null, bool? AutoPause = null);
 
 /// <param name="Timeout">Seconds.</param>

@@ -48,6 +48,17 @@ internal static class NetworkRules
         return network.ToJsonString();
     }
 
+    /// <summary>What a new sandbox's request makes of what it inherits: what an update could name is as the request says, or gone; of the rest, what it names is as it says.</summary>
+    public static string Inherit(string? old, JsonElement request)
+    {
+        if (old is null)
+            return request.GetRawText();
+        var network = JsonNode.Parse(Update(old, request))!.AsObject();
+        foreach (var property in request.EnumerateObject().Where(property => property.Value.ValueKind != JsonValueKind.Null))
+            network[property.Name] = JsonNode.Parse(property.Value.GetRawText());
+        return network.ToJsonString();
+    }
+
     /// <summary>Whether an update allows the internet; null: it does not say.</summary>
     public static bool? AllowsInternet(JsonElement update) => update.TryGetProperty("allow_internet_access", out var allowed) ? allowed.ValueKind switch
     {
@@ -58,8 +69,10 @@ internal static class NetworkRules
     } : null;
 
     /// <summary>Whether everybody may send requests to its ports.</summary>
-    public static bool IsPublic(JsonElement? network) =>
-        network is not { ValueKind: JsonValueKind.Object } root || Field(root, "allowPublicTraffic") is not { } allowed || allowed.ValueKind == JsonValueKind.True;
+    /// <param name="network">As it is asked for.</param>
+    /// <param name="otherwise">Where that does not say.</param>
+    public static bool IsPublic(JsonElement? network, bool otherwise) =>
+        network is { ValueKind: JsonValueKind.Object } root && Field(root, "allowPublicTraffic") is { } allowed ? allowed.ValueKind == JsonValueKind.True : otherwise;
 
     private static void CheckProxy(JsonElement proxy)
     {

@@ -34,14 +34,16 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
         NetworkRules.Check(request.Network);
         var (name, snapshot) = Resolve(template);
         var id = SandboxId.New();
-        var lease = Lease.For(id, name, Now(), Now() + (Timeout(request.Timeout, defaultTimeout) * 1000L)) with
+        var end = Now() + (Timeout(request.Timeout, defaultTimeout) * 1000L);
+        var lease = snapshot is null ? Lease.For(id, name, Now(), end) : owners.SourceOf(snapshot).Child(id, Now(), end) with { TeamId = Caller.Team };
+        lease = lease with
         {
-            AutoPause = request.AutoPause ?? false,
-            AutoPauseMemory = request.AutoPauseMemory ?? true,
-            AutoResume = request.AutoResume?.Enabled ?? false,
-            AllowInternet = request.AllowInternetAccess,
-            Network = request.Network is { ValueKind: JsonValueKind.Object } network ? network.GetRawText() : null,
-            TrafficToken = NetworkRules.IsPublic(request.Network) ? null : Lease.NewToken(),
+            AutoPause = request.AutoPause ?? lease.AutoPause,
+            AutoPauseMemory = request.AutoPauseMemory ?? (request.AutoResume?.Enabled == true || lease.AutoPauseMemory),
+            AutoResume = request.AutoResume?.Enabled ?? (request.AutoPauseMemory != false && lease.AutoResume),
+            AllowInternet = request.AllowInternetAccess ?? lease.AllowInternet,
+            Network = request.Network is { ValueKind: JsonValueKind.Object } network ? NetworkRules.Inherit(lease.Network, network) : lease.Network,
+            TrafficToken = NetworkRules.IsPublic(request.Network, otherwise: lease.TrafficToken is null) ? null : lease.TrafficToken ?? Lease.NewToken(),
         };
         await leases.AddAsync([lease]);
         try
@@ -116,19 +118,30 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
     }
 
     /// <summary>Moves the end further away, never nearer; resumes one that is paused, without its memory if that is not wanted.</summary>
+    /// <param name="id">The sandbox.</param>
+    /// <param name="seconds">How long it lives from now on.</param>
+    /// <param name="memory">Whether one that is resumed gets its memory.</param>
+    /// <param name="cancellationToken">Heeded until it has a machine.</param>
+    /// <param name="autoPause">Whether it is paused at its end; null: as before.</param>
     /// <returns>The sandbox, and whether it was resumed.</returns>
-    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int seconds, bool memory, CancellationToken cancellationToken)
+    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int seconds, bool memory, CancellationToken cancellationToken, bool? autoPause = null)
     {
         var timeout = Timeout(seconds, seconds);
-        var (info, lease) = Get(id);
-        var resumed = info.State == SandboxState.Paused;
-        // First the end: one that is resumed must not be over at once.
-        lease = await ChangeAsync((info, lease), old => resumed
-            ? old with { StartedAtMs = Now(), EndAtMs = Now() + (timeout * 1000L) }
-            : old with { EndAtMs = Math.Max(old.EndAtMs, Now() + (timeout * 1000L)) });
-        if (resumed)
-            info = await snapshots.ResumeAsync(info.Id, memory, cancellationToken);
-        return (Describe(info, lease), resumed);
+        var seen = Get(id).Info;
+        try
+        {
+            // What it was seen as may be over: one that is just being paused is resumed too.
+            var (info, lease, resumed) = await leased.ResumeAsync(seen, old => old with
+            {
+                EndAtMs = seen.State == SandboxState.Paused ? Now() + (timeout * 1000L) : Math.Max(old.EndAtMs, Now() + (timeout * 1000L)),
+                AutoPause = autoPause ?? old.AutoPause,
+            }, EventTypes.Updated, memory, cancellationToken);
+            return (Describe(info, lease), resumed);
+        }
+        catch (SandboxException e) when (e.Code == ErrorCode.NotFound)
+        {
+            throw E2BException.NoSandbox(id); // its end was nearer
+        }
     }
 
     /// <exception cref="E2BException">404; 409: it is paused already.</exception>
@@ -141,11 +154,11 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
     }
 
     /// <exception cref="E2BException">404; 409: it runs.</exception>
-    public async Task<SandboxBody> ResumeAsync(string id, int seconds, bool memory, CancellationToken cancellationToken)
+    public async Task<SandboxBody> ResumeAsync(string id, int seconds, bool? autoPause, bool memory, CancellationToken cancellationToken)
     {
         var (info, lease) = Get(id);
         return info.State == SandboxState.Paused
-            ? (await ConnectAsync(id, seconds, memory, cancellationToken)).Body
+            ? (await ConnectAsync(id, seconds, memory, cancellationToken, autoPause)).Body
             : throw new E2BException(409, $"Sandbox '{lease.Id}' is already running");
     }
 

@@ -48,7 +48,7 @@ internal static class SandboxRoutes
         one.MapPost("/resume", async (string id, SandboxControl control, HttpContext context) =>
         {
             var request = await ReadAsync(context, E2BJson.Default.TimeoutRequest);
-            return Results.Json(await control.ResumeAsync(id, request?.Timeout ?? DefaultTimeoutV1, request?.Memory ?? true, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201);
+            return Results.Json(await control.ResumeAsync(id, request?.Timeout ?? DefaultTimeoutV1, request?.AutoPause, request?.Memory ?? true, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201);
         });
         one.MapPut("/network", async (string id, SandboxControl control, HttpContext context) =>
         {

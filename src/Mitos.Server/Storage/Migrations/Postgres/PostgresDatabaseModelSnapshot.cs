@@ -196,6 +196,24 @@ namespace Mitos.Server.Storage.Migrations.Postgres
                     b.Property<string>("Id")
                         .HasColumnType("text");
 
+                    b.Property<bool?>("AllowInternet")
+                        .HasColumnType("boolean");
+
+                    b.Property<bool>("AutoPause")
+                        .HasColumnType("boolean");
+
+                    b.Property<bool>("AutoPauseMemory")
+                        .HasColumnType("boolean");
+
+                    b.Property<bool>("AutoResume")
+                        .HasColumnType("boolean");
+
+                    b.Property<bool>("IsGuarded")
+                        .HasColumnType("boolean");
+
+                    b.Property<string>("Network")
+                        .HasColumnType("text");
+
                     b.Property<string>("SandboxId")
                         .IsRequired()
                         .HasColumnType("text");

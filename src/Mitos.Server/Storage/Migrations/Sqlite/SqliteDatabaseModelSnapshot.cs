@@ -189,6 +189,24 @@ namespace Mitos.Server.Storage.Migrations.Sqlite
                     b.Property<string>("Id")
                         .HasColumnType("TEXT");
 
+                    b.Property<bool?>("AllowInternet")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("AutoPause")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("AutoPauseMemory")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("AutoResume")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("IsGuarded")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Network")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("SandboxId")
                         .IsRequired()
                         .HasColumnType("TEXT");
