@@ -108,7 +108,7 @@ internal static class SnapshotFile
         var header = await TakeAsync(file, hash, 20);
         var (offset, length, count) = (BinaryPrimitives.ReadInt64LittleEndian(header), BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(8)), BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(16)));
         var pages = length / PageBuffer.PageSize;
-        if (offset < 0 || length < 0 || count < 0 || count > pages)
+        if (offset < 0 || length < 0 || count < 0 || count > pages || count > (file.Length - file.Position) / 8)
             throw new InvalidDataException("its index makes no sense");
         var bytes = await TakeAsync(file, hash, count * 8);
         var runs = new List<PageRun>(count);

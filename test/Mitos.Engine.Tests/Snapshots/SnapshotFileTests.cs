@@ -36,6 +36,24 @@ public sealed class SnapshotFileTests : IDisposable
         await Assert.ThrowsAsync<InvalidDataException>(() => SnapshotFile.ReadAsync(path, checksum));
     });
 
+    [Fact]
+    public async Task Any_damage_to_its_index_is_seen_for_what_it_is()
+    {
+        using var written = NewPages([(3, 5)], [(1, 200), (7, 100)]);
+        var (_, checksum) = await SnapshotFile.WriteAsync(NewPath(out var path), [1, 2, 3], written.Pages);
+        var bytes = File.ReadAllBytes(path);
+        for (var place = 0; place < 96; place++) // the index ends before that
+        {
+            foreach (var change in (byte[])[1, 0x10, 0x80, 0xFF])
+            {
+                bytes[place] ^= change;
+                File.WriteAllBytes(path, bytes);
+                await Assert.ThrowsAsync<InvalidDataException>(() => SnapshotFile.ReadAsync(path, checksum));
+                bytes[place] ^= change;
+            }
+        }
+    }
+
     [Property(MaxTest = 60)]
     public void A_file_that_was_cut_or_grew_is_seen(uint keep, bool grow) => Run(async () =>
     {
