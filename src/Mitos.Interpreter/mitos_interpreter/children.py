@@ -28,7 +28,7 @@ def ended(pid, reap):
     def done():
         loop.remove_reader(descriptor)
         os.close(descriptor)
-        how = "killed from outside"
+        how = "it exited or was killed"
         if reap:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             how = f"signal {-code}" if code < 0 else f"exit status {code}"
@@ -42,5 +42,6 @@ def ended(pid, reap):
 def signal_group(pid, number):
     try:
         os.killpg(pid, number)
+        os.killpg(pid, signal.SIGCONT)  # what has stopped itself would not hear it
     except (ProcessLookupError, PermissionError):
         pass  # it has ended

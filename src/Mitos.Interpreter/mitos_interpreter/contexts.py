@@ -7,7 +7,7 @@ import uuid
 from . import machine
 from .bash_kernel import BashKernel
 from .javascript_kernel import JavaScriptKernel
-from .paths import KERNELS
+from .paths import KERNELS, RUN
 from .python_kernel import PythonKernel
 from .run import Run
 
@@ -71,7 +71,11 @@ class Context:
             run.end()
 
     async def _execute(self, run):
-        kernel = await self._ready(run)
+        while not await self._execute_in(await self._ready(run), run):
+            pass  # the kernel before was about to end
+
+    async def _execute_in(self, kernel, run):
+        """Returns False when the kernel ended before the run began."""
         self._current = run
         interrupts = None
 
@@ -81,7 +85,7 @@ class Context:
 
         run.on_abandon = begin_interrupts
         try:
-            await kernel.run(run, machine.describe())
+            begun = await kernel.run(run, machine.describe())
         finally:
             run.on_abandon = None
             self._current = None
@@ -89,9 +93,12 @@ class Context:
                 interrupts.cancel()
         if kernel.stopped:
             run.error("ContextRestarting", "The context was restarted or removed.")
+        elif not begun:
+            return False
         elif kernel.ended.done():
             run.error("KernelDied", f"The {self.language} kernel ended ({kernel.ended.result()}); a new one takes its place, without its variables.")
             await self._try_start()
+        return True
 
     async def _ready(self, run):
         before = self.kernel
@@ -99,7 +106,7 @@ class Context:
             return before
         await self.start()
         if before and not before.stopped:
-            run.emit({"type": "stderr", "text": f"The {self.language} kernel had ended ({before.ended.result()}); this one is new, without its variables.\n"})
+            run.output("stderr", f"The {self.language} kernel had ended ({before.ended.result()}); this one is new, without its variables.\n")
         return self.kernel
 
     async def _try_start(self):
@@ -195,6 +202,7 @@ class Contexts:
     # The hook reads this file with nothing but a shell: it must always be whole.
     def _note(self, pid, lives):
         (self._pids.add if lives else self._pids.discard)(pid)
+        os.makedirs(RUN, mode=0o700, exist_ok=True)
         with open(KERNELS + ".draft", "w", encoding="ascii") as file:
             file.write(" ".join(map(str, sorted(self._pids))) + "\n")
         os.rename(KERNELS + ".draft", KERNELS)

@@ -18,8 +18,14 @@ class JavaScriptKernel(LineKernel):
             json.dump({"code": run.code, "env": run.env, "machine": machine, "counts": run.counts}, file)
 
     def on_line(self, line):
-        event = json.loads(line)
+        try:
+            event = json.loads(line)
+        except RecursionError:
+            self.emit({"type": "error", "name": "RecursionError", "value": "A result is nested too deeply.", "traceback": "RecursionError: A result is nested too deeply."})
+            return
         if event["type"] == "done":
             self.finish()
+        elif event["type"] in ("stdout", "stderr"):
+            self._output(event["type"], event["text"])
         else:
             self.emit(event)

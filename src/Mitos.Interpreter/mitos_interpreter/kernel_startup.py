@@ -9,6 +9,8 @@ from ipykernel.kernelapp import IPKernelApp
 
 from . import machine
 from .formatters import install_formatters
+from .kernel import Kernel
+from .packing import pack
 
 
 def reseed():
@@ -61,8 +63,9 @@ class Surroundings:
 
 def run(connection_file):
     """Is a kernel, until it is told to end."""
-    app = IPKernelApp.instance()
-    app.initialize(["-f", connection_file, "--HistoryManager.enabled=False", "--InteractiveShell.colors=NoColor", "--IPKernelApp.parent_handle=1"])
+    app = IPKernelApp.instance(kernel_class=Kernel, outstream_class=f"{Kernel.__module__}.Stream")
+    app.initialize(["-f", connection_file, "--HistoryManager.enabled=False", "--InteractiveShell.colors=NoColor", "--IPKernelApp.parent_handle=1", f"--Session.packer={pack.__module__}.pack"])
+    app.kernel.attend(os.path.dirname(connection_file))
     shell = app.shell
     surroundings = Surroundings()
     reseed()

@@ -6,10 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 
 from .children import begin, ended, signal_group
-from .paths import RUN
+from .paths import make_folder
 from .pipes import Pipe
 
 START_LIMIT = 300
@@ -39,7 +38,7 @@ class LineKernel:
         raise NotImplementedError
 
     async def start(self):
-        self._folder = tempfile.mkdtemp(prefix="kernel-", dir=RUN)
+        self._folder = make_folder("kernel-")
         cells_in, self._cells = os.pipe()
         lines, lines_out = os.pipe()
         outputs = {name: os.pipe() for name in ("stdout", "stderr")}
@@ -63,19 +62,25 @@ class LineKernel:
             raise RuntimeError("it did not start")
 
     async def run(self, run, machine):
-        """Runs a cell; returns when it is done or the kernel has ended."""
-        self._count += run.counts
+        """Runs a cell; returns when it is done or the kernel has ended: False when that was before the cell had begun."""
         self._run = run
         self._done = asyncio.get_running_loop().create_future()
-        run.emit({"type": "number_of_executions", "execution_count": self._count})
         try:
             self.write_cell(run, machine)
-            os.write(self._cells, os.fsencode(self._folder) + b"\n")
+            try:
+                os.write(self._cells, os.fsencode(self._folder) + b"\n")
+            except BrokenPipeError:
+                signal_group(self._pid, signal.SIGKILL)  # it was about to end
+                await self.ended
+                return False
+            self._count += run.counts
+            run.emit({"type": "number_of_executions", "execution_count": self._count})
             await asyncio.wait({self._done, self.ended}, return_when=asyncio.FIRST_COMPLETED)
             for pipe in (self._lines, *self._pipes):
                 pipe.drain()
         finally:
             self._run = None
+        return True
 
     def interrupt(self):
         signal_group(self._pid, signal.SIGINT)
@@ -94,7 +99,8 @@ class LineKernel:
             self._run.emit(event)
 
     def _output(self, stream, text):
-        self.emit({"type": stream, "text": text})
+        if self._run:
+            self._run.output(stream, text)
 
     def _take_lines(self, text):
         first, *others = text.split("\n")
@@ -102,7 +108,10 @@ class LineKernel:
         for piece in others:
             line = "".join(self._parts)
             self._parts = [piece]
-            self.on_line(line)
+            try:
+                self.on_line(line)
+            except Exception:  # a cell wrote to this pipe: what else was lost of what the program said cannot be known
+                signal_group(self._pid, signal.SIGKILL)
 
     def _close(self):
         self._note(self._pid, False)

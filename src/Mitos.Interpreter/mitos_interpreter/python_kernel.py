@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import tempfile
 
 import zmq
 import zmq.asyncio
@@ -12,12 +11,14 @@ from jupyter_client.connect import write_connection_file
 from jupyter_client.session import Session
 
 from .children import ended, signal_group
-from .paths import RUN
+from .packing import pack
+from .paths import ENDS, make_folder
+from .pipes import Pipe
 from .results import result_of
 
 START_LIMIT = 300
-# After the reply its last outputs are on their way.
-LAST_OUTPUTS = 10
+# A cell that has ended is answered, and what it printed is on its way. A kernel that says nothing for so long then has been broken by it.
+SILENCE = 20
 
 
 class PythonKernel:
@@ -32,13 +33,18 @@ class PythonKernel:
         self._replies = {}
         self._readers = []
         self._sockets = []
+        self._said = asyncio.Event()  # whenever something came from the kernel
+        self._begun = self._over = None  # ids of the last cells
+        self._part = ""
         self.ended = None
         self.stopped = False
 
     async def start(self):
-        self._folder = tempfile.mkdtemp(prefix="python-", dir=RUN)
+        self._folder = make_folder("python-")
         file, info = write_connection_file(os.path.join(self._folder, "connection.json"), transport="ipc", ip=os.path.join(self._folder, "s"))
-        self._session = Session(key=info["key"].encode(), signature_scheme=info["signature_scheme"], username="mitos")
+        self._session = Session(key=info["key"].encode(), signature_scheme=info["signature_scheme"], username="mitos", packer=f"{pack.__module__}.pack")
+        os.mkfifo(os.path.join(self._folder, ENDS), 0o600)
+        self._ends = Pipe(os.open(os.path.join(self._folder, ENDS), os.O_RDWR), self._take_ends)  # for writing too: it must not seem to end
         self._pid = await self._zygote.fork(file, self._cwd)
         self.ended = ended(self._pid, reap=False)
         self._note(self._pid, True)
@@ -53,20 +59,40 @@ class PythonKernel:
             raise
 
     async def run(self, run, machine):
-        """Runs a cell; returns when it is done or the kernel has ended."""
+        """Runs a cell; returns when it is done or the kernel has ended: False when that was before the cell had begun."""
         content = {"code": run.code, "silent": False, "store_history": run.counts, "user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
         message = self._session.msg("execute_request", content, metadata={"mitos": {"machine": machine, "env": run.env}})
         name = message["header"]["msg_id"]
         idle, reply = self._expect(name)
         self._runs[name] = (run, idle)
-        await self._send(message)
         try:
-            await asyncio.wait({reply, self.ended}, return_when=asyncio.FIRST_COMPLETED)
-            if reply.done():
-                await asyncio.wait({idle, self.ended}, return_when=asyncio.FIRST_COMPLETED, timeout=LAST_OUTPUTS)
+            await self._send(message)
+            await self._wait_for_end(name, idle, reply)
+            if not (idle.done() and reply.done()):
+                await self._end(0)
+            elif _calls_exit(reply.result()):
+                await self._end(SILENCE)
         finally:
             self._runs.pop(name, None)
             self._replies.pop(name, None)
+        self._ends.drain()
+        return not self.ended.done() or self._begun == name
+
+    async def _wait_for_end(self, name, idle, reply):
+        while not self.ended.done() and not (idle.done() and reply.done()):
+            self._said.clear()
+            over = self._over == name or reply.done()
+            said = asyncio.ensure_future(self._said.wait())
+            done, _ = await asyncio.wait({said, self.ended}, timeout=SILENCE if over else None, return_when=asyncio.FIRST_COMPLETED)
+            said.cancel()
+            if not done:
+                return
+
+    async def _end(self, limit):
+        """Waits until it ends by itself, and ends it if it does not."""
+        await asyncio.wait({self.ended}, timeout=limit)
+        signal_group(self._pid, signal.SIGKILL)
+        await self.ended
 
     def interrupt(self):
         signal_group(self._pid, signal.SIGINT)
@@ -111,9 +137,25 @@ class PythonKernel:
 
     async def _read(self, socket, take):
         while True:
-            _, parts = self._session.feed_identities(await socket.recv_multipart())
-            message = self._session.deserialize(parts)
-            take(message, message["parent_header"].get("msg_id"))
+            parts = await socket.recv_multipart()
+            try:
+                message = self._session.deserialize(self._session.feed_identities(parts)[1])
+                take(message, message["parent_header"].get("msg_id"))
+            except Exception as e:  # of one message; those that follow must be read
+                for run, _ in self._runs.values():
+                    if run:
+                        run.error("OutputLost", f"What the kernel said could not be understood: {e}")
+            self._said.set()
+
+    def _take_ends(self, text):
+        *lines, self._part = (self._part + text).split("\n")
+        for line in lines:
+            word, _, name = line.partition(" ")
+            if word == "begin":
+                self._begun = name
+            elif word == "end":
+                self._over = name
+        self._said.set()
 
     def _on_reply(self, message, name):
         reply = self._replies.get(name)
@@ -128,7 +170,7 @@ class PythonKernel:
         if not run:
             return
         if kind == "stream":
-            run.emit({"type": content["name"], "text": content["text"], "timestamp": message["header"]["date"].isoformat()})
+            run.output(content["name"], content["text"], message["header"]["date"])
         elif kind in ("display_data", "execute_result"):
             run.emit(result_of(content["data"], kind == "execute_result"))
         elif kind == "error":
@@ -142,4 +184,11 @@ class PythonKernel:
             reader.cancel()
         for socket in self._sockets:
             socket.close()
+        self._ends.drain()
+        self._ends.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _calls_exit(reply):
+    """Whether the cell has told the kernel to end."""
+    return any(one.get("source") == "ask_exit" and not one.get("keepkernel") for one in reply["content"].get("payload", []))

@@ -22,6 +22,8 @@ class Handler(tornado.web.RequestHandler):
             body = json.loads(self.request.body)
         except ValueError as e:
             raise Refusal(400, f"The body is not JSON: {e}") from e
+        except RecursionError:
+            raise Refusal(400, "The body is nested too deeply.") from None
         if not isinstance(body, dict):
             raise Refusal(400, "The body must be a JSON object.")
         return body
@@ -51,6 +53,16 @@ def text_of(body, name):
     return value
 
 
+def _is_variable(name, value):
+    if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
+        return False
+    try:
+        (name + value).encode()
+    except UnicodeEncodeError:
+        return False  # halves of characters
+    return True
+
+
 class Health(Handler):
     def get(self):
         self.answer("OK")
@@ -62,12 +74,12 @@ class Execute(Handler):
     async def post(self):
         body = self.body()
         code, context_id, language = (text_of(body, name) for name in ("code", "context_id", "language"))
-        env = body.get("env_vars") or {}
+        env = {} if body.get("env_vars") is None else body["env_vars"]
         if code is None:
             raise Refusal(400, "'code' is missing.")
         if context_id and language:
             raise Refusal(400, "Only one of context_id and language can be given.")
-        if not isinstance(env, dict) or not all(isinstance(value, str) and name and not set(name) & set("=\0") and "\0" not in value for name, value in env.items()):
+        if not isinstance(env, dict) or not all(_is_variable(name, value) for name, value in env.items()):
             raise Refusal(400, "'env_vars' must be an object of texts; names have no '='.")
         context = self.contexts.get(context_id) if context_id and context_id != "default" else await self.contexts.default(language_of(language))
         self.run = Run(code, env)

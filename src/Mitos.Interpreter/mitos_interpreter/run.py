@@ -2,9 +2,10 @@
 
 import asyncio
 import collections
+import datetime
 import json
 
-# A client that is so far behind is cut off: the guest's memory is not its buffer.
+# A client that is so far behind gets no more: the guest's memory is not its buffer.
 MOST_WAITING = 64 << 20
 
 
@@ -31,7 +32,11 @@ class Run:
         self._waiting += len(line)
         self._more.set()
         if self._waiting > MOST_WAITING:
-            self.abandon()
+            self._give_up()
+
+    def output(self, stream, text, when=None):
+        """Takes a piece of `stdout` or `stderr`, written now or at a given time."""
+        self.emit({"type": stream, "text": text, "timestamp": (when or datetime.datetime.now(datetime.timezone.utc)).isoformat()})
 
     def error(self, name, value, traceback=None):
         self.emit({"type": "error", "name": name, "value": value, "traceback": traceback or f"{name}: {value}"})
@@ -40,6 +45,14 @@ class Run:
         self.emit({"type": "end_of_execution"})
         self._ended = True
         self._more.set()
+
+    def _give_up(self):
+        self._lines.clear()
+        self._waiting = 0
+        self.error("OutputLimit", f"The client was {MOST_WAITING >> 20} MiB of output behind: those were dropped, and the run interrupted.")
+        self.end()
+        if self.on_abandon:
+            self.on_abandon()
 
     def abandon(self):
         """The client is gone: nobody will ever see more of it."""

@@ -29,11 +29,25 @@ shared('code runs only for the token of the sandbox', async (sandbox) => {
 
 shared('what cannot be understood is refused, and says why', async (sandbox) => {
   const token = sandbox.envdAccessToken
-  for (const body of ['', '{', '[]', '{}', '{"code":1}', '{"code":"1","env_vars":{"A":1}}', '{"code":"1","env_vars":{"A=B":"c"}}', '{"code":"1","context_id":"a","language":"python"}']) {
+  const deep = '['.repeat(5000) + ']'.repeat(5000)
+  const bodies = ['', '{', '[]', '{}', '{"code":1}', '{"code":null}', '{"code":"1","env_vars":{"A":1}}', '{"code":"1","env_vars":{"A=B":"c"}}', '{"code":"1","env_vars":{"A":"\\ud800"}}', '{"code":"1","env_vars":[]}',
+    '{"code":"1","env_vars":0}', '{"code":"1","context_id":"a","language":"python"}', '{"code":"1","context_id":7}', '{"code":"1","language":["python"]}', deep, `{"code":${deep}}`, Buffer.from([0xff, 0xfe])]
+  for (const body of bodies) {
     const refused = await request(sandbox, '/execute', { method: 'POST', body, token })
-    assert.equal(refused.status, 400, body)
+    assert.equal(refused.status, 400, String(body).slice(0, 80))
     assert.ok((await refused.json()).message)
   }
+  for (const body of ['[]', '{', '{"language":1}', '{"cwd":[]}', '{"cwd":"a\\u0000b"}', '{"cwd":"\\ud800"}', '{"language":"none"}', deep]) {
+    assert.equal((await request(sandbox, '/contexts', { method: 'POST', body })).status, 400, body.slice(0, 80))
+  }
+  for (const id of ['none', '%00', '..%2f..', 'x'.repeat(2000)]) {
+    for (const [method, path] of [['DELETE', ''], ['POST', '/restart'], ['POST', '/interrupt']]) {
+      const { status } = await request(sandbox, `/contexts/${id}${path}`, { method })
+      assert.ok(status === 404 || status === 400, `${method} ${id.slice(0, 20)}${path}: ${status}`)
+    }
+  }
+  const huge = await request(sandbox, '/execute', { method: 'POST', body: JSON.stringify({ code: 'x'.repeat(65 << 20) }), token })
+  assert.ok(huge.status === 413 || huge.status === 400, String(huge.status))
   assert.equal((await request(sandbox, '/execute', { method: 'POST', body: '{"code":"1","context_id":"none"}', token })).status, 404)
   assert.equal((await request(sandbox, '/contexts/none', { method: 'DELETE' })).status, 404)
   assert.equal((await request(sandbox, '/contexts', { method: 'PATCH' })).status, 405)

@@ -15,7 +15,9 @@ const { Environment } = require('./environment')
 const { describe } = require('./results')
 
 const [cells, lines] = process.argv.splice(2).map(Number)
-const stringify = JSON.stringify
+// Cells may replace what programs use, and are told so by the end of this process when it cannot do without.
+const { parse, stringify } = JSON
+const die = process.kill.bind(process, process.pid, 'SIGKILL')
 const environment = new Environment(process.env)
 let interrupt = null
 let count = 0
@@ -50,8 +52,19 @@ async function importModule(name) {
   return import(found)
 }
 
+// What is thrown may be anything, also what cannot be looked at.
 function sayError(error) {
-  if (error instanceof Error || (error && typeof error.stack === 'string')) {
+  try {
+    sayWhatIs(error)
+  } catch {
+    say({ type: 'error', name: 'Error', value: '(it cannot be shown)', traceback: 'Uncaught (it cannot be shown)' })
+  }
+}
+
+function sayWhatIs(error) {
+  if (error && error.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') {
+    say({ type: 'error', name: 'Interrupted', value: 'The cell was interrupted', traceback: 'Interrupted: The cell was interrupted' })
+  } else if (error instanceof Error || (error && typeof error.stack === 'string')) {
     // Our own frames tell nothing: the cell's are those before them.
     const frames = String(error.stack).split('\n')
     const ours = frames.findIndex(frame => frame.includes(__dirname) || frame.includes('node:vm') || frame.includes('/acorn/'))
@@ -78,28 +91,35 @@ async function run(cell) {
     const { value } = await evaluate(cell.code)
     if (value !== undefined) say({ type: 'result', is_main_result: true, ...describe(value) })
   } catch (error) {
-    if (error && error.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') sayError(Object.assign(new Error('The cell was interrupted'), { name: 'Interrupted', stack: 'Interrupted: The cell was interrupted' }))
-    else sayError(error)
-  } finally {
-    interrupt = null
-    environment.leave()
-    say({ type: 'done' })
+    sayError(error)
   }
+  interrupt = null
+  environment.leave()
+  say({ type: 'done' })
 }
 
 randomness.install(globalThis)
 process.on('SIGINT', () => interrupt && interrupt())
 process.on('SIGURG', () => randomness.reseed())
-process.on('uncaughtException', error => say({ type: 'stderr', text: `Uncaught ${error && error.stack ? error.stack : util.inspect(error)}\n` }))
-process.on('unhandledRejection', error => say({ type: 'stderr', text: `Unhandled rejection: ${error && error.stack ? error.stack : util.inspect(error)}\n` }))
+for (const [event, title] of [['uncaughtException', 'Uncaught'], ['unhandledRejection', 'Unhandled rejection:']]) {
+  process.on(event, error => {
+    let text = '(it cannot be shown)'
+    try { text = String(error && error.stack ? error.stack : util.inspect(error)) } catch {}
+    say({ type: 'stderr', text: `${title} ${text}\n` })
+  })
+}
 
 let rest = ''
 const socket = new net.Socket({ fd: cells, readable: true, writable: false })
 socket.setEncoding('utf8')
 socket.on('data', text => {
-  const parts = (rest + text).split('\n')
-  rest = parts.pop()
-  for (const line of parts) run(JSON.parse(fs.readFileSync(path.join(line, 'cell.json'), 'utf8'))) // one at a time: the next comes when this one is done
+  try {
+    const parts = (rest + text).split('\n')
+    rest = parts.pop()
+    for (const line of parts) run(parse(fs.readFileSync(path.join(line, 'cell.json'), 'utf8'))).catch(die) // one at a time: the next comes when this one is done
+  } catch {
+    die()
+  }
 })
 socket.on('end', () => process.exit(0))
 say({ type: 'done' })
