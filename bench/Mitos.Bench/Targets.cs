@@ -22,7 +22,7 @@ internal static class Targets
 
     public static string OfServing(JsonNode figures) => Say(
     [
-        AtMost("create", P50(figures["createMs"]), 80, "ms"),
+        AtMost("create, to the answer that the sandbox is ready for commands", P50(figures["createMs"]), 80, "ms"),
         AtMost("what E2B's route adds to a command", (double?)figures["execE2BAddsMs"], 3, "ms"),
         AtMost("a pause with 64 MiB of delta", P50(figures["pauseMs64MiB"]), 400, "ms"),
         AtMost("its resume", P50(figures["resumeMs64MiB"]), 120, "ms"),

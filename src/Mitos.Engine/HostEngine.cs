@@ -133,10 +133,19 @@ public sealed class HostEngine : IHostEngine
         _lock.Dispose();
     }
 
+    // Tokens, environments, memory and disks of sandboxes.
+    private static readonly string[] PrivateDirectories = ["generations", "layers", "sandboxes", "snapshots", "templates"];
+
     private static SafeFileHandle TakeLock(EngineOptions options)
     {
         const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         Directory.CreateDirectory(options.StateDirectory, Private);
+        foreach (var name in PrivateDirectories) // whatever the mode is of the one that they are in, which another may have made
+        {
+            var directory = Path.Combine(options.StateDirectory, name);
+            Directory.CreateDirectory(directory, Private);
+            File.SetUnixFileMode(directory, Private);
+        }
         var path = Path.Combine(options.StateDirectory, "lock");
         var file = FileDescriptors.OpenOrCreate(path);
         if (FileDescriptors.TryLock(file))

@@ -48,7 +48,7 @@ internal static class EnvCommand
         return variables;
     }
 
-    // Clients of E2B's insist on how a key begins.
+    // Clients of E2B's insist on how a key begins; those of earlier versions began otherwise.
     private static string Key()
     {
         var key = Settings.ReadKey() ?? throw new MitosException(new ErrorBody(ErrorCodes.NotFound, $"There is no API key: MITOS_API_KEY is not set, and {Settings.KeyFile} cannot be read.",

@@ -99,6 +99,7 @@ internal static class Daemon
         Directory.CreateDirectory(Settings.StateDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var log = Path.Combine(Settings.StateDirectory, "mitosd.log");
         var known = File.Exists(log) ? new FileInfo(log).Length : 0;
+        new FileStream(log, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, Share = FileShare.ReadWrite, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }).Dispose();
         // setsid: the daemon must not end with this terminal
         using var daemon = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "exec setsid \"$0\" >>\"$1\" 2>&1 </dev/null", program, log]))!;
         await AwaitAsync(client, daemon, () => $"its last words, from {log}:\n{LastWords(log, known)}", cancellationToken);

@@ -14,7 +14,9 @@ public static class Journal
         var draft = path + DraftSuffix;
         try
         {
-            File.WriteAllBytes(draft, JsonSerializer.SerializeToUtf8Bytes(value, type));
+            File.Delete(draft); // one that was left might have another mode
+            using (var file = new FileStream(draft, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
+                file.Write(JsonSerializer.SerializeToUtf8Bytes(value, type)); // tokens and environments are in some
             File.Move(draft, path, overwrite: true);
         }
         catch

@@ -124,7 +124,10 @@ internal sealed class SandboxService(
                     AccessToken = token,
                     Machine = SandboxStore.Describe(machine),
                 };
-                return lives.Adopt(record, machine, agent).Describe();
+                var made = lives.Adopt(record, machine, agent).Describe();
+                if (snapshot is null)
+                    registry.NoteSpawn(spec.Template, record.CreatedAt);
+                return made;
             }
             catch
             {

@@ -63,6 +63,8 @@ public sealed record TemplateInfo
     public string? From { get; init; }
     public required int CpuCount { get; init; }
     public required int MemoryMiB { get; init; }
+    /// <summary>Disk of its sandboxes.</summary>
+    public required int DiskMiB { get; init; }
     /// <summary>Non-zero memory of its generation, bytes.</summary>
     public required long MemoryBytes { get; init; }
     /// <summary>Its own disk data (without its parent's), bytes.</summary>
@@ -74,6 +76,10 @@ public sealed record TemplateInfo
     public required string Vmm { get; init; }
     /// <summary>Living sandboxes that use it.</summary>
     public required int Sandboxes { get; init; }
+    /// <summary>Sandboxes that were ever made of it (not those forked of them).</summary>
+    public required long Spawned { get; init; }
+    /// <summary>When the last one was. Null: none was.</summary>
+    public DateTimeOffset? LastSpawnedAt { get; init; }
 }
 
 /// <summary>One line of progress of a build.</summary>

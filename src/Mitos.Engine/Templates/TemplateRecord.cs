@@ -15,6 +15,10 @@ public sealed record TemplateRecord
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
     /// <summary>Labels that mean nothing to the engine. They stay when the template is built anew. Null: none.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+    /// <summary>Sandboxes that were ever made of it, in any shape; stays when it is built anew.</summary>
+    public long Spawned { get; init; }
+    /// <summary>When the last one was. Null: never, or before this was written down.</summary>
+    public DateTimeOffset? LastSpawnedAt { get; init; }
     /// <summary>What was started in it and in those that it stands on, the first first. Null: it was made before this was written down.</summary>
     public IReadOnlyList<StartupRecord>? Startups { get; init; }
 

@@ -66,7 +66,7 @@ public sealed class TemplateRegistry
         lock (_lock)
         {
             old = TryGet(record.Name);
-            Write(record with { Metadata = old?.Metadata ?? record.Metadata });
+            Write(old is null ? record : record with { Metadata = old.Metadata ?? record.Metadata, Spawned = old.Spawned, LastSpawnedAt = old.LastSpawnedAt });
         }
         if (old is not null)
             Forget(old);
@@ -83,6 +83,24 @@ public sealed class TemplateRegistry
             var record = Get(name) with { Metadata = metadata };
             Write(record);
             return record;
+        }
+    }
+
+    /// <summary>Counts a sandbox that was made of it. One that cannot be written down is not worth the sandbox.</summary>
+    public void NoteSpawn(string name, DateTimeOffset at)
+    {
+        lock (_lock)
+        {
+            if (TryGet(name) is not { } record)
+                return;
+            try
+            {
+                Write(record with { Spawned = record.Spawned + 1, LastSpawnedAt = at });
+            }
+            catch (IOException)
+            {
+                // the disk is full
+            }
         }
     }
 

@@ -267,12 +267,15 @@ internal sealed class TemplateService(
             From = record.From,
             CpuCount = generation.Shape.CpuCount,
             MemoryMiB = generation.Shape.MemoryMiB,
+            DiskMiB = generation.Shape.DiskMiB,
             MemoryBytes = generation.ImageBytes,
             DiskBytes = generation.Layers.Except(parents).Sum(layer => host.Layers.LengthOf(LayerId.Parse(layer))),
             CreatedAt = record.CreatedAt,
             Metadata = record.Metadata ?? new Dictionary<string, string>(),
             Vmm = generation.Vmm,
             Sandboxes = CountSandboxes(record.Name),
+            Spawned = record.Spawned,
+            LastSpawnedAt = record.LastSpawnedAt,
         };
     }
 

@@ -27,7 +27,7 @@ async def serve(sockets, zygote_pid, zygote_socket):
     zygote = Zygote(zygote_pid, zygote_socket)
     contexts = Contexts(zygote)
     await contexts.start_defaults()
-    server = tornado.httpserver.HTTPServer(make_application(contexts), max_body_size=64 << 20)
+    server = tornado.httpserver.HTTPServer(make_application(contexts), max_body_size=1 << 40)
     server.add_sockets(sockets)
     await zygote.ended  # its kernels end with it
 

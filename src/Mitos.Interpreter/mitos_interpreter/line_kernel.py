@@ -66,6 +66,7 @@ class LineKernel:
         self._run = run
         self._done = asyncio.get_running_loop().create_future()
         try:
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)  # code runs as root, and may have removed it
             self.write_cell(run, machine)
             try:
                 os.write(self._cells, os.fsencode(self._folder) + b"\n")

@@ -10,16 +10,32 @@ from .contexts import HOME, Refusal, language_of
 from .run import Run
 
 
+# Of a body. What is more is read, and refused: who is cut off while it sends learns nothing.
+MOST_BYTES = 64 << 20
+
+
+@tornado.web.stream_request_body
 class Handler(tornado.web.RequestHandler):
     def initialize(self, contexts):
         self.contexts = contexts
+        self._parts = []
+        self._size = 0
+
+    def data_received(self, chunk):
+        self._size += len(chunk)
+        if self._size <= MOST_BYTES:
+            self._parts.append(chunk)
+        else:
+            self._parts.clear()
 
     def body(self):
         """The body's object; {} without one."""
-        if not self.request.body:
+        if self._size > MOST_BYTES:
+            raise Refusal(413, f"The body is larger than {MOST_BYTES >> 20} MiB.")
+        if not self._size:
             return {}
         try:
-            body = json.loads(self.request.body)
+            body = json.loads(b"".join(self._parts))
         except ValueError as e:
             raise Refusal(400, f"The body is not JSON: {e}") from e
         except RecursionError:

@@ -9,10 +9,10 @@ namespace Mitos.Server.Accounts;
 /// <summary>The API keys, of which only hashes are kept. Reads are of memory; a change is in the database before it is seen.</summary>
 internal sealed class KeyStore
 {
-    /// <summary>How keys begin. The same key with <see cref="E2BPrefix"/> is as good.</summary>
+    /// <summary>How keys began that earlier versions made, and as hashes have them. The same key with <see cref="E2BPrefix"/> is as good.</summary>
     public const string Prefix = "mitos_";
 
-    /// <summary>How clients of E2B's want keys to begin.</summary>
+    /// <summary>How keys begin: clients of E2B's want it so.</summary>
     public const string E2BPrefix = "e2b_";
 
     /// <summary>Characters behind the prefix.</summary>
@@ -102,9 +102,6 @@ internal sealed class KeyStore
             _ = NoteUseAsync(key.Sha256, now).ContinueWith(static noted => _ = noted.Exception, TaskScheduler.Default);
     }
 
-    /// <summary>The same key as clients of E2B's want it.</summary>
-    public static string ToE2B(string key) => E2BPrefix + key[Prefix.Length..];
-
     private async Task NoteUseAsync(string hash, long now)
     {
         ApiKey? used = null;
@@ -154,7 +151,7 @@ internal sealed class KeyStore
             CreatedAtMs = _time.GetUtcNow().ToUnixTimeMilliseconds(),
             MaskPrefix = secret[..MaskLength],
             MaskSuffix = secret[^MaskLength..],
-        }, Prefix + secret);
+        }, E2BPrefix + secret);
     }
 
     private static string Hash(string key) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)));

@@ -77,7 +77,7 @@ internal sealed class OwnedTemplates(IHostEngine engine) : ITemplates
         if (Caller.SeesAll || (BuiltInTemplates.Contains(name) && _inner.TryGetMetadata(name) is null))
             _inner.Get(name); // it knows best what to do
         var shown = name.Length <= 80 ? name : name[..80] + "…";
-        throw SandboxException.NotFound("template", shown, Nearest.Suggest(shown, List().Select(template => template.Name)) ?? "`mitos template ls` lists the templates.");
+        throw SandboxException.NotFound("template", shown, Nearest.Suggest(shown, List().Select(template => template.Name)) ?? $"`mitos template ls` lists the templates; `mitos template build {(name.Length <= 63 ? name : "NAME")}` makes one.");
     }
 
     private IReadOnlyDictionary<string, string> CheckOwner(string name)

@@ -25,6 +25,8 @@ internal sealed class Database
     public static Database Open(string stateDirectory, string? connection = null)
     {
         var database = connection is null ? Sqlite(Path.Combine(stateDirectory, "mitos.db")) : Postgres(connection);
+        if (connection is null)
+            MakePrivate(Path.Combine(stateDirectory, "mitos.db"));
         database.Guard(database.Migrate);
         return database;
     }
@@ -107,6 +109,22 @@ internal sealed class Database
         return e is SqliteException { SqliteErrorCode: SQLITE_FULL }
             ? new SandboxException(ErrorCode.Exhausted, $"{_name} needs some KiB of disk, and none are free.", "Remove sandboxes or templates, or give the state directory a larger disk.", e)
             : new SandboxException(ErrorCode.Unavailable, $"{_name} cannot be used: {e.Message}", _remedy, e);
+    }
+
+    // Whatever may be in the directory may be read by who finds it; SQLite gives its other files the mode of the first.
+    private static void MakePrivate(string path)
+    {
+        const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        try
+        {
+            new FileStream(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite, UnixCreateMode = Private }).Dispose();
+            foreach (var file in new[] { path, path + "-wal", path + "-shm", path + "-journal" }.Where(File.Exists))
+                File.SetUnixFileMode(file, Private);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // it cannot be opened: SQLite says so in a moment, and why
+        }
     }
 
     private static Database Sqlite(string path) => new(() => new SqliteDatabase(SqliteDatabase.At(path)), $"The database {path}",

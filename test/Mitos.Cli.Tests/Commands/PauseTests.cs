@@ -99,16 +99,16 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
     public async Task Keys_are_shown_once_and_env_points_E2Bs_clients_at_the_daemon()
     {
         var key = (await _mitos.RunAsync("keys", "create", "for ci")).Ok();
-        Assert.Matches("^mitos_[0-9a-f]{40}$", key);
+        Assert.Matches("^e2b_[0-9a-f]{40}$", key); // as it is, for E2B's clients
         var listed = (await _mitos.RunAsync("keys", "ls")).Ok();
         Assert.DoesNotContain(key, listed, StringComparison.Ordinal);
         var id = listed.Split('\n').Single(line => line.Contains("for ci", StringComparison.Ordinal)).Split(' ')[0];
 
         var env = await _mitos.RunAsync("env");
-        Assert.Equal([$"export E2B_API_KEY='e2b_{_mitos.Key["mitos_".Length..]}'", $"export E2B_API_URL='{_mitos.Url}'", $"export E2B_SANDBOX_URL='{_mitos.Url}'"], env.Ok().Split('\n'));
+        Assert.Equal([$"export E2B_API_KEY='{_mitos.Key}'", $"export E2B_API_URL='{_mitos.Url}'", $"export E2B_SANDBOX_URL='{_mitos.Url}'"], env.Ok().Split('\n'));
         Assert.Equal("", env.Errors); // nothing stands between it and eval
         // as E2B's clients ask, with a key that is given
-        var asked = await _mitos.ShellAsync($"export MITOS_API_KEY={key}; eval \"$(mitos env)\"; curl -sf -H \"X-API-KEY: $E2B_API_KEY\" $E2B_API_URL/v2/sandboxes");
+        var asked = await _mitos.ShellAsync($"export MITOS_API_KEY=mitos_{key["e2b_".Length..]}; eval \"$(mitos env)\"; curl -sf -H \"X-API-KEY: $E2B_API_KEY\" $E2B_API_URL/v2/sandboxes");
         Assert.Equal("[]", asked.Ok());
 
         using (var client = _mitos.Connect())

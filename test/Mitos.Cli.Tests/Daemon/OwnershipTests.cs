@@ -70,7 +70,7 @@ public sealed class OwnershipTests(MitosFixture fixture)
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_mitos.StateDirectory));
         var database = Directory.GetFiles(_mitos.StateDirectory, "mitos.db*");
         Assert.NotEmpty(database);
-        Assert.All(database, path => Assert.DoesNotContain(_mitos.Key["mitos_".Length..], System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(path)), StringComparison.Ordinal));
+        Assert.All(database, path => Assert.DoesNotContain(_mitos.Key["e2b_".Length..], System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(path)), StringComparison.Ordinal));
         using var http = new HttpClient();
         Assert.Equal(HttpStatusCode.Unauthorized, (await http.GetAsync(_mitos.Url + "/v1/sandboxes")).StatusCode);
         http.DefaultRequestHeaders.Authorization = new("Bearer", _mitos.Key);

@@ -24,9 +24,12 @@ public sealed class KeyStoreTests(PostgresServer postgres)
         Assert.Equal(Private, File.GetUnixFileMode(path));
         Assert.NotNull(state.Keys.Find(first));
         var stored = await state.Database.UseAsync(context => context.Keys.SingleAsync());
-        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(first))), stored.Sha256);
+        Assert.Matches("^e2b_[0-9a-f]{40}$", first);
+        var earlier = "mitos_" + first[4..]; // how keys began
+        Assert.NotNull(state.Keys.Find(earlier));
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(earlier))), stored.Sha256);
         Assert.DoesNotContain(first[10..], $"{stored}", StringComparison.Ordinal);
-        Assert.Equal((first[6..10], first[^4..]), (stored.MaskPrefix, stored.MaskSuffix));
+        Assert.Equal((first[4..8], first[^4..]), (stored.MaskPrefix, stored.MaskSuffix));
     }
 
     [Theory]

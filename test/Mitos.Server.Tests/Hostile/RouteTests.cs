@@ -123,7 +123,7 @@ public sealed class RouteTests(ServerFixture server)
         [
             ("X-None", "x"), ("Authorization", "Bearer"), ("Authorization", "Bearer  "), ("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes(server.Key))), ("Authorization", server.Key),
             ("Authorization", "Bearer " + server.Key[..^1]), ("X-API-Key", new string('k', 5000)), ("X-API-Key", "e2b_"), ("X-API-Key", "mitos_' or 1=1--"), ("X-API-Key", "mitos_" + new string('0', 40)),
-            ("X-API-Key", revoked.Key!), ("Authorization", $"Bearer {revoked.Key}"), ("X-API-Key", "e2b_" + revoked.Key!["mitos_".Length..]),
+            ("X-API-Key", revoked.Key!), ("Authorization", $"Bearer {revoked.Key}"), ("X-API-Key", "mitos_" + revoked.Key!["e2b_".Length..]),
         ];
         foreach (var route in Route.AllOf(server).Where(route => route.NeedsKey))
         {

@@ -133,7 +133,7 @@ internal sealed record TemplateBody
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public object? CreatedBy { get; init; }
 
-    /// <summary>Not kept here; a client's model may insist on it.</summary>
+    /// <summary>Null: never; a client's model may insist on it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public DateTimeOffset? LastSpawnedAt { get; init; }
 }
@@ -149,7 +149,7 @@ internal sealed record TemplateWithBuildsBody
     public required long SpawnCount { get; init; }
     public required IReadOnlyList<TemplateBuildBody> Builds { get; init; }
 
-    /// <summary>Not kept here; a client's model may insist on it.</summary>
+    /// <summary>Null: never; a client's model may insist on it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public DateTimeOffset? LastSpawnedAt { get; init; }
 }

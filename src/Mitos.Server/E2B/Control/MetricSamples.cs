@@ -26,6 +26,10 @@ internal sealed class MetricSamples(ISandboxes sandboxes, LeaseStore leases, Tim
         return series.Between(from, to);
     }
 
+    /// <summary>The last known share of all its processors together, percent; 0 when nothing is known.</summary>
+    public async Task<double> ReadCpuShareAsync(SandboxInfo info, CancellationToken cancellationToken) =>
+        (await ReadAsync(info, DateTimeOffset.MinValue, DateTimeOffset.MaxValue, cancellationToken)).LastOrDefault()?.CpuUsedPct ?? 0;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Interval, time);

@@ -40,5 +40,5 @@ internal static class TeamRoutes
     }
 
     private static KeyBody Describe(ApiKey key, string? secret = null) => new(key.Id, key.Name, key.CreatedAt,
-        new MaskBody(KeyStore.E2BPrefix, KeyStore.SecretLength, key.MaskPrefix, key.MaskSuffix), secret is null ? null : KeyStore.ToE2B(secret), key.LastUsedAt);
+        new MaskBody(KeyStore.E2BPrefix, KeyStore.SecretLength, key.MaskPrefix, key.MaskSuffix), secret, key.LastUsedAt);
 }

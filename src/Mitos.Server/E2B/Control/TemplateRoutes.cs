@@ -54,7 +54,7 @@ internal static class TemplateRoutes
         BuildID = BuildIdOf(template),
         CpuCount = template.CpuCount,
         MemoryMB = template.MemoryMiB,
-        DiskSizeMB = (int)(template.DiskBytes >> 20),
+        DiskSizeMB = template.DiskMiB,
         Public = OwnedTemplates.IsPublic(template),
         CreatedAt = template.CreatedAt,
         UpdatedAt = template.CreatedAt,
@@ -63,7 +63,8 @@ internal static class TemplateRoutes
         Names = [template.Name],
         BuildStatus = "ready",
         BuildCount = 1,
-        SpawnCount = template.Sandboxes,
+        SpawnCount = template.Spawned,
+        LastSpawnedAt = template.LastSpawnedAt,
     };
 
     private static TemplateWithBuildsBody DescribeBuilds(TemplateInfo template) => new()
@@ -74,8 +75,9 @@ internal static class TemplateRoutes
         Names = [template.Name],
         CreatedAt = template.CreatedAt,
         UpdatedAt = template.CreatedAt,
-        SpawnCount = template.Sandboxes,
-        Builds = [new TemplateBuildBody(BuildIdOf(template), "ready", template.CreatedAt, template.CreatedAt, template.CreatedAt, template.CpuCount, template.MemoryMiB, (int)(template.DiskBytes >> 20), E2BOptions.EnvdVersion)],
+        SpawnCount = template.Spawned,
+        LastSpawnedAt = template.LastSpawnedAt,
+        Builds = [new TemplateBuildBody(BuildIdOf(template), "ready", template.CreatedAt, template.CreatedAt, template.CreatedAt, template.CpuCount, template.MemoryMiB, template.DiskMiB, E2BOptions.EnvdVersion)],
     };
 
     // Theirs are UUIDs; a generation has an id of another form.
@@ -89,7 +91,7 @@ internal static class TemplateRoutes
         }
         catch (SandboxException e) when (e.Code == ErrorCode.NotFound)
         {
-            throw new E2BException(404, e.Message);
+            throw new E2BException(404, $"{e.Message} {e.Remedy}");
         }
     }
 }

@@ -3,6 +3,7 @@ using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Sandboxes;
 using Mitos.Protocol.Messages;
+using Mitos.Server.E2B.Control;
 using Mitos.Server.E2B.Envd.Connect;
 using Mitos.Server.E2B.Envd.Files;
 using Mitos.Server.Gateway;
@@ -14,7 +15,7 @@ namespace Mitos.Server.E2B.Envd;
 /// What E2B's agent would answer on its port, answered by the host: nothing of E2B's runs in a guest, and tokens are checked where no
 /// guest can reach.
 /// </summary>
-internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessService processes, FilesystemService filesystem, WatchService watches)
+internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessService processes, FilesystemService filesystem, WatchService watches, MetricSamples samples)
 {
     public const int Port = 49983;
     public const string HealthPath = "/health";
@@ -55,7 +56,7 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
             {
                 FileRoutes.Path => FileRoutes.ServeAsync(call),
                 FileRoutes.ComposePath => FileCompose.ServeAsync(call),
-                "/metrics" => EnvdFacts.WriteMetricsAsync(call),
+                "/metrics" => EnvdFacts.WriteMetricsAsync(call, samples),
                 "/envs" => EnvdFacts.WriteEnvironmentAsync(call),
                 _ when _methods.TryGetValue(path, out var method) => ServeAsync(call, method),
                 _ => E2BErrors.WriteAsync(context, 404, $"there is no {path}"),

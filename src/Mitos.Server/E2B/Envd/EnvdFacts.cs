@@ -1,19 +1,22 @@
 using System.Text.Json;
+using Mitos.Server.E2B.Control;
 
 namespace Mitos.Server.E2B.Envd;
 
 /// <summary>/metrics and /envs.</summary>
 internal static class EnvdFacts
 {
-    public static async Task WriteMetricsAsync(EnvdCall call)
+    /// <summary>What the guest has now; its processors' share is that of the last sample, for the guest itself only counts since the boot of its template.</summary>
+    public static async Task WriteMetricsAsync(EnvdCall call, MetricSamples samples)
     {
+        var share = await samples.ReadCpuShareAsync(call.Sandbox, call.Ended);
         var metrics = await call.Agent.GetMetricsAsync(call.Ended);
         var used = metrics.MemoryTotalBytes - metrics.MemoryAvailableBytes;
         await WriteAsync(call, writer =>
         {
             writer.WriteNumber("ts", DateTimeOffset.UtcNow.ToUnixTimeSeconds());
             writer.WriteNumber("cpu_count", metrics.CpuCount);
-            writer.WriteNumber("cpu_used_pct", metrics.Uptime > TimeSpan.Zero ? Math.Round(metrics.CpuUsed / metrics.Uptime / Math.Max(1, metrics.CpuCount) * 100, 2) : 0);
+            writer.WriteNumber("cpu_used_pct", share);
             writer.WriteNumber("mem_total", metrics.MemoryTotalBytes);
             writer.WriteNumber("mem_used", used);
             writer.WriteNumber("mem_cache", metrics.MemoryCachedBytes);
