@@ -52,7 +52,7 @@ public sealed class ClientTests(ServerFixture server)
             ["updateTemplate"] = "SetTemplateVisibility",
         };
         // what a parameter is called otherwise than its field
-        var said = new Dictionary<string, string> { ["sandbox"] = "id", ["timeoutSeconds"] = "fromNow", ["public"] = "isPublic" };
+        var said = new Dictionary<string, string> { ["sandbox"] = "id", ["timeoutSeconds"] = "timeout", ["public"] = "isPublic" };
         var methods = typeof(MitosClient).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).ToLookup(method => method.Name);
         Assert.All(server.Api.Operations, operation =>
         {

@@ -1,5 +1,5 @@
-using System.Text.Json;
 using Mitos.Engine.Sandboxes;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.E2B.Control;
 
@@ -60,21 +60,12 @@ internal static class SandboxRoutes
     }
 
     /// <summary>The body, which may be empty, and of any length that is known only at its end.</summary>
-    /// <exception cref="E2BException">400.</exception>
+    /// <exception cref="WrongJsonException">400.</exception>
     public static async Task<T?> ReadAsync<T>(HttpContext context, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
     {
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        if (body.Length == 0)
-            return default;
-        try
-        {
-            return JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), type);
-        }
-        catch (JsonException e)
-        {
-            throw E2BException.Bad($"the body is not the JSON that is expected here: {e.Message}");
-        }
+        return body.Length == 0 ? default : WrongJsonException.Read(body.GetBuffer().AsSpan(0, (int)body.Length), type);
     }
 
     private static async Task<IResult> CreateAsync(SandboxControl control, HttpContext context, int defaultTimeout)
