@@ -25,7 +25,7 @@ internal static class KeyCommands
     {
         var name = new Argument<string>("NAME") { Description = "What it is for, 1 to 100 characters", HelpName = "NAME" };
         var team = new Option<string?>("--team") { Description = "Id or name of the team that it is to act for (default: default)" };
-        var expires = new Option<string?>("--expires") { Description = "When it ceases to be valid: after a while such as 12h or 30d, at a time such as 2027-01-31 (its beginning) or 2027-01-31T18:00 in UTC, or never (default: never)", HelpName = "when" };
+        var expires = new Option<string?>("--expires") { Description = "Its end: 30d from now on, 2027-01-31 or 2027-01-31T18:00 (UTC), or never (default: never)", HelpName = "when" };
         return new Command("create", "Create an API key and print it; it is shown only once\n  mitos keys create ci\n  mitos keys create visitor --expires 30d") { name, team, expires }.Runs(async (client, result, json, cancellationToken) =>
         {
             var key = await client.CreateKeyAsync(result.GetRequiredValue(name), result.GetValue(team), Expiry.Parse(result.GetValue(expires), DateTimeOffset.UtcNow), cancellationToken);

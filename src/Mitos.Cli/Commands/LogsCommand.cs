@@ -15,7 +15,7 @@ internal static class LogsCommand
     {
         var id = Arguments.Sandbox();
         var follow = new Option<bool>("--follow", "-f") { Description = "Go on as more comes, until the sandbox stops" };
-        return new Command("logs", "Show the console of a sandbox: its kernel's and its agent's words, of which there are none while all is well") { id, follow }.Runs(async (client, result, json, cancellationToken) =>
+        return new Command("logs", "Show the console of a sandbox: its kernel's and its agent's words") { id, follow }.Runs(async (client, result, json, cancellationToken) =>
         {
             var name = result.GetRequiredValue(id);
             using var output = Console.OpenStandardOutput();

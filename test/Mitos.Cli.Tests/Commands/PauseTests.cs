@@ -138,7 +138,7 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         Assert.Equal(DateTimeOffset.Parse("2999-01-31T00:00Z", CultureInfo.InvariantCulture), listed["a-day"].GetProperty("expiresAt").GetDateTimeOffset());
         Assert.Equal(DateTimeOffset.Parse("2999-01-31T18:00Z", CultureInfo.InvariantCulture), listed["a-moment"].GetProperty("expiresAt").GetDateTimeOffset());
         Assert.False(listed["forever"].TryGetProperty("expiresAt", out _));
-        foreach (var wrong in new[] { "soon", "", "2027-02-30", "31.1.2027", "-1d" })
+        foreach (var wrong in new[] { "soon", "2027-02-30", "31.1.2027", "-1d" })
             (await _mitos.RunAsync("keys", "create", "none", $"--expires={wrong}")).Refused(2, "30d");
         foreach (var past in new[] { "2001-01-01", "0" })
             (await _mitos.RunAsync("keys", "create", "none", "--expires", past)).Refused(2, "--expires is", "past");
