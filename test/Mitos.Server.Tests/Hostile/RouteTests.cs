@@ -15,7 +15,7 @@ public sealed class RouteTests(ServerFixture server)
     private const string Unknown = "nobody-has-this-name";
 
     // Names things that are not there, and has all fields that are needed anywhere: others are ignored.
-    private const string Body = """{"template":"nobody-has-this-name","templateID":"nobody-has-this-name","from":"nobody-has-this-name","to":"b","sandbox":"nobody-has-this-name","cmd":"true","timeout":60,"timeoutSeconds":60}""";
+    internal const string Body = """{"template":"nobody-has-this-name","templateID":"nobody-has-this-name","from":"nobody-has-this-name","to":"b","sandbox":"nobody-has-this-name","cmd":"true","timeout":60,"timeoutSeconds":60}""";
 
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
 
@@ -147,7 +147,7 @@ public sealed class RouteTests(ServerFixture server)
             {
                 using var late = new HttpClient { BaseAddress = server.Address };
                 late.DefaultRequestHeaders.TryAddWithoutValidation(name, value);
-                await RefusedAsync(late, route, route.At(_ => Unknown), route.TakesBody ? Json(Body) : null, $"{name}, expired", only: 401, says: [$"'{key.Name}' expired at {key.ExpiresAt!.Value.UtcDateTime:O}", "mitos keys create"]);
+                await RefusedAsync(late, route, route.At(_ => Unknown), route.TakesBody ? Json(Body) : null, $"{name}, expired", only: 401, says: [key.Name, $" expired at {key.ExpiresAt!.Value.UtcDateTime:O}", "mitos keys create"]);
             }
         }
         Judge();

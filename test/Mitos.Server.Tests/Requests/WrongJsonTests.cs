@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Mitos.Contracts;
+using Mitos.Server.E2B.Envd.Connect;
+using Mitos.Server.E2B.Envd.Wire;
 using Mitos.Server.Requests;
 using Mitos.Server.Tests.Accounts;
 using Mitos.Server.Tests.Api;
@@ -62,6 +64,24 @@ public sealed class WrongJsonTests(ServerFixture server)
         var refused = await stream.ReadControlAsync();
         Assert.Equal(ExecMessages.Error, refused.Type);
         Assert.Contains("tty.rows must be a whole number from -2147483648 to 2147483647, not a string", refused.Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("[]", "it must be an object, not an array")]
+    [InlineData("{\"process\":7}", "process must be an object, not 7")]
+    [InlineData("{\"process\":{\"cmd\":true}}", "process.cmd must be a string, not true")]
+    [InlineData("{\"process\":{\"args\":\"x\"}}", "process.args must be an array, not this string")]
+    [InlineData("{\"process\":{\"args\":[\"x\",2]}}", "process.args[1] must be a string, not 2")]
+    [InlineData("{\"process\":{\"envs\":{\"A\":1}}}", "process.envs.A must be a string, not 1")]
+    [InlineData("{\"pty\":{\"size\":{\"cols\":-1}}}", "pty.size.cols must be a whole number from 0 to 4294967295, not -1")]
+    [InlineData("{\"pty\":{\"size\":{\"cols\":[]}}}", "pty.size.cols must be a whole number from 0 to 4294967295, not an array")]
+    [InlineData("{\"stdin\":\"yes\"}", "stdin must be true or false, not this string")]
+    [InlineData("{\"process\":", "(line 1, byte ")]
+    public void The_agent_s_messages_say_it_too(string json, string said)
+    {
+        var message = Assert.Throws<ConnectException>(() => MessageCodec.Json.Read<StartRequest>(Encoding.UTF8.GetBytes(json))).Message;
+        Assert.StartsWith("the message is no StartRequest in application/json: ", message, StringComparison.Ordinal);
+        Assert.Contains(said, message, StringComparison.Ordinal);
     }
 
     [Fact]
