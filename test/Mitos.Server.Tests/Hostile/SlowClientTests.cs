@@ -35,8 +35,7 @@ public sealed class SlowClientTests(ServerFixture server)
         foreach (var route in Routes)
         {
             var client = await BeginAsync(route);
-            client.Client.Shutdown(SocketShutdown.Send);
-            var answer = await ReadToEndAsync(client);
+            var answer = await ReadToEndAsync(client, half: true);
             Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 4", StringComparison.Ordinal), $"{route}: {answer}");
         }
         Assert.Equal(before, Count());
@@ -50,8 +49,7 @@ public sealed class SlowClientTests(ServerFixture server)
             using var client = new TcpClient();
             await client.ConnectAsync(server.Address.Host, server.Address.Port);
             await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"{Head(route)}\r\n"), ServerFixture.Soon);
-            client.Client.Shutdown(SocketShutdown.Send);
-            var answer = await ReadToEndAsync(client);
+            var answer = await ReadToEndAsync(client, half: true);
             Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 ", StringComparison.Ordinal), $"{route}: {answer}");
         }
     }
@@ -71,14 +69,17 @@ public sealed class SlowClientTests(ServerFixture server)
 
     private string Head(Route route) => $"{route.Method} /{route.At(_ => Unknown, "?path=x")} HTTP/1.1\r\nHost: {server.Address.Authority}\r\nConnection: close\r\nX-API-Key: {server.Key}\r\n";
 
-    private static async Task<string> ReadToEndAsync(TcpClient client)
+    private static async Task<string> ReadToEndAsync(TcpClient client, bool half = false)
     {
         using (client)
         {
             using var answer = new MemoryStream();
             try
             {
-                await client.GetStream().CopyToAsync(answer, ServerFixture.Soon);
+                var stream = client.GetStream(); // there is none any more when a side is closed
+                if (half)
+                    client.Client.Shutdown(SocketShutdown.Send);
+                await stream.CopyToAsync(answer, ServerFixture.Soon);
             }
             catch (IOException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionReset })
             {
