@@ -27,12 +27,14 @@ internal sealed class SnapshotService(
     private async Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, Activity? span, CancellationToken cancellationToken)
     {
         var sandbox = store.Get(id);
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await sandbox.Gate.WaitAsync(cancellationToken);
         try
         {
             var machine = sandbox.RunningMachine("paused");
             flattener.Cancel(sandbox, machine);
             using var reservation = Reserve($"The pause of sandbox '{id}'", machine);
+            sandbox.Pausing = over.Task; // from here on nobody begins anything with the machine that he may not see the end of
             if (!memory)
                 await SyncAsync(sandbox, cancellationToken);
             var running = sandbox.Record;
@@ -63,6 +65,8 @@ internal sealed class SnapshotService(
         }
         finally
         {
+            sandbox.Pausing = null;
+            over.SetResult();
             sandbox.Gate.Release();
         }
     }

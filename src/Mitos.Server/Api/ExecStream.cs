@@ -22,7 +22,7 @@ internal static class ExecStream
     {
         var sandbox = sandboxes.Find(id).Id;
         using var open = calls.Enter(sandbox);
-        var agent = sandboxes.Agent(sandbox);
+        var agent = await sandboxes.AgentAsync(sandbox, gone.Token);
         if (await ReceiveFirstAsync(socket, gone) is not { } first)
             return;
         var request = first.Text is { } text ? JsonSerializer.Deserialize(text, ContractsJson.Default.ExecRequest) : null;
@@ -41,7 +41,7 @@ internal static class ExecStream
     {
         var sandbox = sandboxes.Find(id).Id;
         using var open = calls.Enter(sandbox);
-        var agent = sandboxes.Agent(sandbox);
+        var agent = await sandboxes.AgentAsync(sandbox, gone.Token);
         var key = await ProcessRoutes.FindAsync(agent, process, gone.Token);
         await using var attached = await agent.AttachAsync(key, 0, 0, gone.Token);
         await RunAsync(socket, attached, gone);

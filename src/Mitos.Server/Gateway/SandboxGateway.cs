@@ -51,6 +51,15 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes lease
                 await GatewayErrors.NoTokenAsync(context, address.Id, TokenHeader, missing: !context.Request.Headers.ContainsKey(TokenHeader));
             return;
         }
+        // A machine that is about to end takes no more requests; one that ended all the same before it answered may be resumed for those that can be repeated.
+        for (var repeat = true; !await TryServeAsync(context, address, lease, repeat); repeat = false)
+        {
+        }
+    }
+
+    /// <returns>False: its machine ended meanwhile, and the request is to be served by its next one.</returns>
+    private async Task<bool> TryServeAsync(HttpContext context, SandboxAddress address, Lease? lease, bool repeat)
+    {
         SandboxInfo? info;
         try
         {
@@ -60,7 +69,7 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes lease
         {
             (e as TeamLimitException)?.Tell(context.Response);
             await GatewayErrors.NotResumedAsync(context, address.Id, Api.Errors.Describe(e));
-            return;
+            return true;
         }
         if (info is { State: SandboxState.Starting })
             await GatewayErrors.InTransitionAsync(context, address.Id);
@@ -71,7 +80,8 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes lease
         else if (address.Port == InterpreterGate.Port && !InterpreterGate.MayPass(context.Request, info))
             await GatewayErrors.NoAccessAsync(context, address.Id, missing: !AccessToken.IsSent(context.Request));
         else
-            await ports.ForwardAsync(context, info, address.Port, lease);
+            return await ports.TryForwardAsync(context, info, address.Port, lease, repeat);
+        return true;
     }
 
     private DataAccess Describe(HttpContext context, SandboxAddress address, Lease? lease)
@@ -87,7 +97,7 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes lease
     // One that may be is resumed by a request to a port of its servers. Its agent's port does not count: clients ask there whether it runs.
     private async Task<SandboxInfo?> FindAsync(SandboxId id, int port, Lease? lease, CancellationToken cancellationToken)
     {
-        var info = sandboxes.TryGet(id);
+        var info = await sandboxes.SettledAsync(id, cancellationToken);
         if (info is not { State: SandboxState.Paused, FilesOnly: false } || port == EnvdApi.Port || lease is not { AutoResume: true })
             return info;
         return (await leased.ResumeAsync(info, old => old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().Add(ResumedFor).ToUnixTimeMilliseconds()) },

@@ -78,6 +78,9 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
 
     public SandboxInfo? TryGet(SandboxId id) => Caller.Sees(leases.TeamOf(id.ToString())) ? _inner.TryGet(id) : null;
 
+    public async Task<SandboxInfo?> SettledAsync(SandboxId id, CancellationToken cancellationToken) =>
+        Caller.Sees(leases.TeamOf(id.ToString())) ? await _inner.SettledAsync(id, cancellationToken) : null;
+
     public AgentClient Agent(SandboxId id) => _inner.Agent(Get(id).Id);
 
     public MemoryUsage ReadMemory(SandboxId id) => _inner.ReadMemory(Get(id).Id);

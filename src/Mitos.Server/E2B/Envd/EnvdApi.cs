@@ -48,7 +48,7 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
         try
         {
             using var open = calls.Enter(sandbox.Id);
-            using var call = new EnvdCall(context, sandbox, sandboxes.Agent(sandbox.Id));
+            using var call = new EnvdCall(context, sandbox, await sandboxes.AgentAsync(sandbox.Id, context.RequestAborted));
             context.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = null; // every reader has bounds of its own
             context.Features.Get<IHttpResponseBodyFeature>()!.DisableBuffering();
             await (path switch
@@ -61,7 +61,8 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
                 _ => E2BErrors.WriteAsync(context, 404, $"there is no {path}"),
             });
         }
-        catch (Exception e) when (e is SandboxException or AgentException { Code: AgentErrorCode.Internal } && sandboxes.TryGet(sandbox.Id) is not { State: SandboxState.Running })
+        catch (Exception e) when (e is AgentException { IsMachineEnded: true } or SandboxException // whatever it has become since, a machine again for example
+            || (e is AgentException { Code: AgentErrorCode.Internal } && sandboxes.TryGet(sandbox.Id) is not { State: SandboxState.Running }))
         {
             await GoneAsync(context, sandbox);
         }
