@@ -82,11 +82,12 @@ public class Daemon : IAsyncLifetime
     internal async Task RefreshPidAsync() => Pid = (await MitosAsync("status", "--json")).Json(ContractsJson.Default.HealthBody).Pid;
 
     /// <summary>Starts the daemon by itself: <c>mitos up</c> would build <c>base</c>.</summary>
-    internal async Task StartAsync()
+    /// <param name="variables">Of the daemon only, <c>NAME=VALUE</c>.</param>
+    internal async Task StartAsync(params string[] variables)
     {
         Directory.CreateDirectory(StateDirectory);
         var log = Path.Combine(StateDirectory, "mitosd.log");
-        (await Runner.RunAsync("/bin/sh", ["-c", "setsid \"$0\" >>\"$1\" 2>&1 </dev/null &", Programs.Daemon, log])).Ok();
+        (await Runner.RunAsync("/bin/sh", ["-c", "log=$0; setsid env \"$@\" >>\"$log\" 2>&1 </dev/null &", log, .. variables, Programs.Daemon])).Ok();
         var limit = DateTime.UtcNow + TimeSpan.FromMinutes(1);
         Run status;
         while ((status = await MitosAsync("status", "--json")).Code != 0)

@@ -145,7 +145,7 @@ internal sealed class Visitor : IAsyncDisposable
         (Kind.Get, 502) => !_autoResume && answer.Text == NotFound,
         (Kind.Post, 409) => _autoResume && answer.Text == InTransition, // it was under way already
         (Kind.Post, 502) => !_autoResume && answer.Text == NotFound,
-        (< Kind.Exec, 502) => answer.Text == NotFound,
+        ( < Kind.Exec, 502) => answer.Text == NotFound,
         (Kind.Exec, 412) => answer.Text.Contains("is paused and cannot be", StringComparison.Ordinal) && answer.Text.Contains("mitos resume", StringComparison.Ordinal),
         (Kind.Exec, 503) => answer.Text.Contains("was paused", StringComparison.Ordinal) && answer.Text.Contains("mitos resume", StringComparison.Ordinal),
         (Kind.Resume, 409) => answer.Text.Contains("already running", StringComparison.Ordinal),
