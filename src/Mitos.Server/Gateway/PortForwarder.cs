@@ -18,6 +18,8 @@ namespace Mitos.Server.Gateway;
 internal sealed class PortForwarder(IHttpForwarder forwarder, ISandboxes sandboxes, OpenRequests open)
 {
     private static readonly ForwarderRequestConfig Config = new() { ActivityTimeout = TimeSpan.FromHours(1), Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
+    // gRPC is HTTP/2 to the end, and servers of it in guests speak it without TLS, at once. Others may not: they get HTTP/1.1.
+    private static readonly ForwarderRequestConfig GrpcConfig = Config with { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
     // Of each machine: connections to one are not the next one's, and what was sent to one is never sent to the next unseen.
     private readonly ConditionalWeakTable<AgentClient, HttpMessageInvoker> _invokers = [];
 
@@ -43,7 +45,7 @@ internal sealed class PortForwarder(IHttpForwarder forwarder, ISandboxes sandbox
             try
             {
                 var invoker = _invokers.GetValue(sandboxes.Agent(sandbox.Id), Connect);
-                if (await forwarder.SendAsync(context, $"http://localhost:{port}", invoker, Config, new Transform(MaskOf(lease, port))) == ForwarderError.None)
+                if (await forwarder.SendAsync(context, $"http://localhost:{port}", invoker, IsGrpc(context.Request) ? GrpcConfig : Config, new Transform(MaskOf(lease, port))) == ForwarderError.None)
                     return true;
                 cause = context.GetForwarderErrorFeature()?.Exception;
             }
@@ -89,6 +91,8 @@ internal sealed class PortForwarder(IHttpForwarder forwarder, ISandboxes sandbox
     // Of methods that change nothing, and without a body, of which a part may be gone.
     private static bool IsRepeatable(HttpRequest request) =>
         (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method)) && request.ContentLength is null or 0 && !request.Headers.ContainsKey("Transfer-Encoding");
+
+    private static bool IsGrpc(HttpRequest request) => HttpProtocol.IsHttp2(request.Protocol) && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
 
     private static bool HasEnded(Exception? e)
     {

@@ -119,14 +119,15 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
 
     /// <summary>Moves the end further away, never nearer; resumes one that is paused, without its memory if that is not wanted.</summary>
     /// <param name="id">The sandbox.</param>
-    /// <param name="seconds">How long it lives from now on.</param>
+    /// <param name="seconds">How long it lives from now on; null: not said.</param>
+    /// <param name="otherwise">What it is then, at most what its team may have.</param>
     /// <param name="memory">Whether one that is resumed gets its memory.</param>
     /// <param name="cancellationToken">Heeded until it has a machine.</param>
     /// <param name="autoPause">Whether it is paused at its end; null: as before.</param>
     /// <returns>The sandbox, and whether it was resumed.</returns>
-    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int seconds, bool memory, CancellationToken cancellationToken, bool? autoPause = null)
+    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int? seconds, int otherwise, bool memory, CancellationToken cancellationToken, bool? autoPause = null)
     {
-        var timeout = Timeout(seconds, seconds);
+        var timeout = Timeout(seconds, otherwise);
         var seen = (await GetSettledAsync(id, cancellationToken)).Info;
         try
         {
@@ -154,11 +155,11 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
     }
 
     /// <exception cref="E2BException">404; 409: it runs.</exception>
-    public async Task<SandboxBody> ResumeAsync(string id, int seconds, bool? autoPause, bool memory, CancellationToken cancellationToken)
+    public async Task<SandboxBody> ResumeAsync(string id, int? seconds, int otherwise, bool? autoPause, bool memory, CancellationToken cancellationToken)
     {
         var (info, lease) = await GetSettledAsync(id, cancellationToken);
         return info.State == SandboxState.Paused
-            ? (await ConnectAsync(id, seconds, memory, cancellationToken, autoPause)).Body
+            ? (await ConnectAsync(id, seconds, otherwise, memory, cancellationToken, autoPause)).Body
             : throw new E2BException(409, $"Sandbox '{lease.Id}' is already running");
     }
 

@@ -48,7 +48,7 @@ internal static class SandboxRoutes
         one.MapPost("/resume", async (string id, SandboxControl control, HttpContext context) =>
         {
             var request = await ReadAsync(context, E2BJson.Default.TimeoutRequest);
-            return Results.Json(await control.ResumeAsync(id, request?.Timeout ?? DefaultTimeoutV1, request?.AutoPause, request?.Memory ?? true, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201);
+            return Results.Json(await control.ResumeAsync(id, request?.Timeout, DefaultTimeoutV1, request?.AutoPause, request?.Memory ?? true, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201);
         });
         one.MapPut("/network", async (string id, SandboxControl control, HttpContext context) =>
         {
@@ -77,8 +77,9 @@ internal static class SandboxRoutes
     private static async Task<IResult> ConnectAsync(string id, SandboxControl control, HttpContext context, int? defaultTimeout)
     {
         var request = await ReadAsync(context, E2BJson.Default.TimeoutRequest);
-        var timeout = request?.Timeout ?? defaultTimeout ?? throw E2BException.Bad("timeout is required");
-        var (body, resumed) = await control.ConnectAsync(id, timeout, request?.Memory ?? true, context.RequestAborted);
+        if (request?.Timeout is null && defaultTimeout is null)
+            throw E2BException.Bad("timeout is required");
+        var (body, resumed) = await control.ConnectAsync(id, request?.Timeout, defaultTimeout ?? 0, request?.Memory ?? true, context.RequestAborted);
         return Results.Json(body, E2BJson.Default.SandboxBody, statusCode: resumed ? 201 : 200);
     }
 
