@@ -43,8 +43,12 @@ public abstract class StateCrashes(Daemon daemon)
         foreach (var attempt in attempts)
             attempt.Answer = DoAsync(attempt);
         await Task.WhenAny(instant, Task.WhenAll(attempts.Select(attempt => attempt.Answer!)));
-        if (attempts.FirstOrDefault(attempt => attempt.Answer!.IsFaulted) is { } refused && !process.WaitForExit(TimeSpan.FromSeconds(1)))
-            await refused.Answer!; // nothing has happened yet
+        if (attempts.FirstOrDefault(attempt => attempt.Answer!.IsFaulted) is { } refused)
+        {
+            var ended = Procfs.WaitEndAsync(daemon.Pid);
+            if (await Task.WhenAny(ended, Task.Delay(TimeSpan.FromSeconds(2))) != ended)
+                await refused.Answer!; // nothing has happened yet
+        }
         process.Kill();
         await Procfs.WaitEndAsync(daemon.Pid);
         foreach (var attempt in attempts)

@@ -9,6 +9,7 @@ internal sealed class Steps : IDisposable
 {
     private const int CountOnly = -1;
     private readonly Daemon _daemon;
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("mitos-steps-");
     private readonly string _file, _library, _log;
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
@@ -16,7 +17,7 @@ internal sealed class Steps : IDisposable
     public Steps(Daemon daemon)
     {
         _daemon = daemon;
-        _file = daemon.StateDirectory + "-steps"; // beside it: nothing of ours may be left in it
+        _file = Path.Combine(_directory.FullName, "steps");
         (_library, _log) = (_file + ".so", _file + ".log");
         File.WriteAllBytes(_file, new byte[4096]);
         using (var clang = Process.Start("clang", ["-std=gnu17", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", _library, Path.Combine(AppContext.BaseDirectory, "Crashes", "steps.c")]))
@@ -49,8 +50,7 @@ internal sealed class Steps : IDisposable
     {
         _view.Dispose();
         _map.Dispose();
-        foreach (var path in new[] { _file, _library, _log })
-            File.Delete(path);
+        _directory.Delete(recursive: true);
     }
 
     private void Arm(int step)

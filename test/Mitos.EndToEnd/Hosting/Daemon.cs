@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Mitos.Contracts;
+using Mitos.TestKit;
 
 namespace Mitos.EndToEnd.Hosting;
 
@@ -28,6 +29,7 @@ public class Daemon : IAsyncLifetime
             ["NO_COLOR"] = "",
             ["MITOS_GUEST_DIR"] = "",
         };
+        Belongings = new Belongings(StateDirectory, RunDirectory);
         Runner = new Runner(_environment);
         Leftovers = new Leftovers(this);
     }
@@ -47,6 +49,9 @@ public class Daemon : IAsyncLifetime
     internal Runner Runner { get; }
 
     internal Leftovers Leftovers { get; }
+
+    /// <summary>For whatever a derived one has beside it.</summary>
+    protected Belongings Belongings { get; }
 
     protected IDictionary<string, string> Variables => _environment;
 
@@ -118,6 +123,7 @@ public class Daemon : IAsyncLifetime
         await EndAsync();
         await DeleteStateAsync();
         Directory.Delete(RunDirectory, recursive: true);
+        Belongings.Dispose();
     }
 
     protected virtual ValueTask DeleteStateAsync()
