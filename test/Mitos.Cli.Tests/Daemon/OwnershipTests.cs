@@ -62,6 +62,32 @@ public sealed class OwnershipTests(MitosFixture fixture)
         other.Delete();
     }
 
+    /// <summary>A unit of systemd or an administrator made the directory, for all to look into.</summary>
+    [Fact]
+    public async Task Another_user_reads_nothing_of_the_state_in_a_directory_that_is_open_to_him()
+    {
+        var directory = Directory.CreateTempSubdirectory("mitos-open-");
+        try
+        {
+            directory.UnixFileMode |= UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+            var open = new Installation(directory.FullName);
+            (await open.RunAsync("up")).Ok();
+            (await open.RunAsync("keys", "create", "written")).Ok();
+            var nobody = open.StartProgram("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c",
+                $"ls {directory.FullName} >/dev/null && find {directory.FullName} -mindepth 1 -readable -not -path '*/tls*' 2>/dev/null; true");
+            await using (nobody)
+                Assert.Equal("", (await nobody.EndAsync()).Ok());
+            Assert.NotEmpty(directory.GetFiles("mitos.db"));
+            Assert.NotEmpty(directory.GetDirectories("sandboxes"));
+            (await open.RunAsync("down")).Ok();
+            open.Delete();
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
     [Fact]
     public async Task The_first_start_makes_a_key_that_only_its_user_can_read_and_HTTP_needs_it()
     {
