@@ -19,6 +19,9 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
     public const int Port = 49983;
     public const string HealthPath = "/health";
 
+    // Theirs are called by their own hosts only, without a token.
+    private static readonly HashSet<string> Internal = ["/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw", "/upgrade"];
+
     private readonly Dictionary<string, ConnectMethod> _methods = processes.Methods.Concat(filesystem.Methods).Concat(watches.Methods).ToDictionary();
 
     /// <summary>What a request asks for, as it may be written down: addresses that there are not have no name.</summary>
@@ -30,6 +33,11 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
         if (path == HealthPath && HttpMethods.IsGet(context.Request.Method))
         {
             context.Response.StatusCode = StatusCodes.Status204NoContent;
+            return;
+        }
+        if (Internal.Contains(path))
+        {
+            await E2BErrors.WriteAsync(context, 404, $"there is no {path}");
             return;
         }
         if (path == FileRoutes.Path && !AccessToken.IsRight(context.Request, sandbox))
