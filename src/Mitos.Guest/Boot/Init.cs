@@ -46,7 +46,7 @@ internal static unsafe class Init
         }
         BootConsole.Say("root file system ready");
         RaiseLimits();
-        Quiet();
+        Quiet(stopTimer: Option(commandLine, "mitos.timer") == "off");
     }
 
     private static int LoadModules()
@@ -86,10 +86,27 @@ internal static unsafe class Init
     }
 
     // Nothing wakes an idle machine that need not: each wake-up costs, times the number of forks on the host.
-    private static void Quiet()
+    private static void Quiet(bool stopTimer)
     {
+        // Where Linux heeds the programmable interval timer it has an interrupt or is a clock event; then it stays.
+        if (stopTimer && !File.ReadLines("/proc/interrupts").Any(line => line.EndsWith(" timer", StringComparison.Ordinal))
+            && !Directory.EnumerateDirectories("/sys/devices/system/clockevents").Any(device => ReadOrNothing(device + "/current_device").StartsWith("pit", StringComparison.Ordinal))
+            && Libc.StopTimer() is var error and not 0)
+            BootConsole.Say($"the interval timer goes on: {Errno.Describe(error)}");
         TryWrite("/proc/sys/vm/compaction_proactiveness", "0");
         TryWrite("/proc/sys/vm/stat_interval", "10");
+    }
+
+    private static string ReadOrNothing(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (IOException)
+        {
+            return "";
+        }
     }
 
     private static void TryWrite(string path, string value)

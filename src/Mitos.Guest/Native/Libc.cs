@@ -157,6 +157,9 @@ internal static unsafe partial class Libc
     [LibraryImport(C, EntryPoint = "prctl", SetLastError = true)]
     public static partial int Prctl(int option, nint a, nint b, nint c, nint d);
 
+    [LibraryImport("libmitosnative", EntryPoint = "mitos_stop_timer")]
+    public static partial int StopTimer();
+
     [LibraryImport("libmitosnative", EntryPoint = "mitos_spawn")]
     public static partial int MitosSpawn(void* request, int* pidfd, int* step);
 

@@ -117,6 +117,7 @@ public sealed class SandboxTests(MitosFixture fixture) : IAsyncLifetime
                 Assert.Equal(130, result.Code);
         }
         await _mitos.RemoveAllAsync(); // an answer that was on its way when it was interrupted is nobody's fault
+        Patience.Until(() => !_mitos.Look().HasMachines, "a machine of an interrupted creation is still there"); // it is ended after its client has left
         _mitos.Look().RequireMachines(0);
     }
 }

@@ -77,7 +77,7 @@ public sealed class TemplateTests(MitosFixture fixture) : IAsyncLifetime
     private void RequireOnlyBase(Result templates)
     {
         Assert.Equal(["base"], templates.Json().EnumerateArray().Select(template => template.Text("name")));
-        Patience.Until(() => _mitos.Look().Vmms.Count == 0, "the machine of the build is still there");
+        Patience.Until(() => !_mitos.Look().HasMachines, "the machine of the build is still there");
         _mitos.Look().RequireMachines(0);
     }
 }

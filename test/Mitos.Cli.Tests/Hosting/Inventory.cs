@@ -32,6 +32,9 @@ public sealed record Inventory(
             FindDrafts(mitos));
     }
 
+    /// <summary>Whether anything of a machine is there, also of one that is just being ended.</summary>
+    public bool HasMachines => Vmms.Count + RunEntries.Count + Cgroups.Count > 0;
+
     /// <summary>That there are so many machines, each with all that belongs to it, and nothing half-made.</summary>
     public void RequireMachines(int count)
     {

@@ -138,9 +138,11 @@ internal static class QemuCommandLine
     // psi, audit, lsm: code on every system call and switch that nobody here uses, and that each child translates anew.
     // norandmaps: TCG keeps translated code by virtual address, so with ASLR each exec of the same program is translated again
     // (docs/decisions/0005); with KVM it stays on.
+    // mitos.timer=off: QEMU emulates the interval timer in its main loop, which would wake 36 times a second for a timer that Linux does
+    // not use on a microvm; the agent stops it at boot. Not by pit=off: the machine that boots stays the one that is proven.
     // erms=off and clearcpuid=112 (rep_good): TCG carries out `rep movs` and `rep stos` a byte or a word at a time, and the kernel
     // would copy and clear all pages by them.
     private static string KernelCommandLine(BootSource boot, bool tcg) =>
         "console=ttyS0 panic=-1 reboot=t random.trust_cpu=on tsc=reliable nowatchdog loglevel=5 psi=0 audit=0 lsm=landlock,yama "
-        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off norandmaps clearcpuid=112 ") : "") + boot.CommandLine;
+        + (tcg ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={HostCpu.ReadKHz()} mitigations=off norandmaps clearcpuid=112 mitos.timer=off ") : "") + boot.CommandLine;
 }
