@@ -8,11 +8,12 @@ using Mitos.Engine.Errors;
 using Mitos.Engine.Hosts;
 
 const string Usage = """
-    mitos bench fork [--json FILE] [--quick] [--idle N]   measure forks; N idle forks at once (default 300, 40 when quick)
+    mitos bench fork [--json [FILE]] [--quick] [--idle N]   measure forks; N idle forks at once (default 300, 40 when quick)
                      [--vmm V] [--accel A] [--firecracker PATH]   with which VMM, as `mitos up` (default: auto)
-    mitos bench serve [--json FILE] [--quick] [--paused N]   measure E2B's routes; N paused sandboxes are listed (default 10000)
-    mitos bench soak [--json FILE] [--minutes M] [--clients N]   random use by N clients (default 20), every answer checked
+    mitos bench serve [--json [FILE]] [--quick] [--paused N]   measure E2B's routes; N paused sandboxes are listed (default 10000)
+    mitos bench soak [--json [FILE]] [--minutes M] [--clients N]   random use by N clients (default 20), every answer checked
     mitos bench table FILE [README]                        put FILE's figures into README.md
+    What was measured is JSON, on standard output or in FILE; what goes on is told on standard error.
     """;
 try
 {
@@ -78,7 +79,7 @@ static async Task<int> ForkAsync(string[] args)
 
 static string Programs() => Environment.GetEnvironmentVariable("MITOS_BIN") ?? AppContext.BaseDirectory;
 
-static string? Option(string[] args, string name) => Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
+static string? Option(string[] args, string name) => Array.IndexOf(args, name) is >= 0 and var at && args.ElementAtOrDefault(at + 1) is { } value && !value.StartsWith("--", StringComparison.Ordinal) ? value : null;
 
 static int Number(string[] args, string name, int fallback) => Option(args, name) is not { } text ? fallback
     : int.TryParse(text, out var number) && number > 0 ? number : throw new InvalidOperationException($"{name} wants a number above 0, not '{text}'");

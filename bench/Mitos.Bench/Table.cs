@@ -71,6 +71,7 @@ internal static class Table
             Row($"… with {Delta("pauseUsByDeltaMiB", "64")} MiB of delta", "ms", 1000, figures["pauseUsByDeltaMiB"]?["64"]),
             Row($"… {Delta("pauseUsByRamMiB", "256")} MiB of delta, 256 MiB of memory", "ms", 1000, figures["pauseUsByRamMiB"]?["256"]),
             Row($"… {Delta("pauseUsByRamMiB", "4096")} MiB of delta, 4 GiB of memory", "ms", 1000, figures["pauseUsByRamMiB"]?["4096"]),
+            Row($"… {Number(figures["pauseUsAtWorkingSet"]?["deltaMiB"], 1)} MiB of delta, {Number(figures["pauseUsAtWorkingSet"]?["workingSetMiB"], 1024)} GiB of working set that it shares with its image", "ms", 1000, figures["pauseUsAtWorkingSet"]),
             Row("one child ready", "ms", 1, figures["childReadyMs"]?["1"]),
             Row("8 children ready", "ms", 1, figures["childReadyMs"]?["8"]),
             Row("32 children ready", "ms", 1, figures["childReadyMs"]?["32"]),

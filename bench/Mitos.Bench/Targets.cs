@@ -10,6 +10,7 @@ internal static class Targets
     [
         AtMost("the pause with 8 MiB of delta", P50(figures["pauseUsByDeltaMiB"]?["8"]) / 1000, 5, "ms"),
         AtMost("the pause with 4 GiB of memory", P50(figures["pauseUsByRamMiB"]?["4096"]) / P50(figures["pauseUsByRamMiB"]?["256"]), 1.5, "times that with 256 MiB"),
+        AtMost("the pause at a working set of 4 GiB, p99 of 100", (int?)figures["pauseUsAtWorkingSet"]?["workingSetMiB"] == 4096 ? (double?)figures["pauseUsAtWorkingSet"]?["p99"] / 1000 : null, 50, "ms"),
         AtMost("one child ready", P50(figures["childReadyMs"]?["1"]), 60, "ms"),
         AtMost("32 children ready", P50(figures["childReadyMs"]?["32"]), 4000, "ms"),
         AtMost("private memory of an idle child beside its delta", P50(figures["privateMiB"]) - P50(figures["deltaMiB"]), 2, "MiB"),

@@ -6,7 +6,7 @@ public sealed partial class MitosClient
 {
     /// <summary>Keeps the present state of a sandbox. A running one goes on, a paused one stays paused. <see cref="CreateSandboxRequest.Snapshot"/> makes sandboxes of it.</summary>
     /// <param name="id">The sandbox.</param>
-    /// <param name="name">1 to 63 letters, digits, <c>. _ -</c>; unique among snapshots. Null: none.</param>
+    /// <param name="name">1 to 63 letters, digits, <c>. _ -</c>; unique among the snapshots of its team. Null: none.</param>
     /// <param name="cancellationToken">Ends the waiting, not the snapshot.</param>
     public Task<SnapshotBody> CreateSnapshotAsync(string id, string? name = null, CancellationToken cancellationToken = default) =>
         _transport.PostAsync(Path(id, "snapshots"), new SnapshotRequest(name), ContractsJson.Default.SnapshotRequest, ContractsJson.Default.SnapshotBody, cancellationToken);

@@ -36,6 +36,13 @@ public sealed partial class MitosClient
         throw new MitosException(new ErrorBody(ErrorCodes.Unavailable, $"The build of the template '{request.Name}' broke off.", "See whether the daemon runs with `mitos status`, and build again."));
     }
 
+    /// <summary>Says whether all teams may use a template, or only its own, which alone may change that.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="isPublic">Whether all may. Sandboxes of others live on when they may not any more.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    public Task<TemplateBody> SetTemplateVisibilityAsync(string name, bool isPublic, CancellationToken cancellationToken = default) =>
+        _transport.PatchAsync($"v1/templates/{Part(name, "template")}", new UpdateTemplateRequest(isPublic), ContractsJson.Default.UpdateTemplateRequest, ContractsJson.Default.TemplateBody, cancellationToken);
+
     /// <summary>Removes a template that nothing uses.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>

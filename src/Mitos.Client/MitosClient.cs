@@ -39,9 +39,10 @@ public sealed partial class MitosClient : IDisposable
     /// <summary>Makes an API key. The result is the only place where it stands.</summary>
     /// <param name="name">1 to 100 characters, for people.</param>
     /// <param name="team">Id or name of the team that it is to act for; on the unix socket only. Default: the caller's.</param>
+    /// <param name="expiresAt">From when on it is not valid any more. Default: never, or when the caller's own key expires.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
-    public Task<KeyBody> CreateKeyAsync(string name, string? team = null, CancellationToken cancellationToken = default) =>
-        _transport.PostAsync("v1/keys", new CreateKeyRequest(name, team), ContractsJson.Default.CreateKeyRequest, ContractsJson.Default.KeyBody, cancellationToken);
+    public Task<KeyBody> CreateKeyAsync(string name, string? team = null, DateTimeOffset? expiresAt = null, CancellationToken cancellationToken = default) =>
+        _transport.PostAsync("v1/keys", new CreateKeyRequest(name, team, expiresAt), ContractsJson.Default.CreateKeyRequest, ContractsJson.Default.KeyBody, cancellationToken);
 
     /// <summary>Deletes an API key; it is not valid any more at once.</summary>
     /// <param name="id"><see cref="KeyBody.Id"/>.</param>

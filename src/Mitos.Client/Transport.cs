@@ -32,11 +32,11 @@ internal sealed class Transport : IDisposable
 
     public Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Get, path, type, cancellationToken);
 
-    public async Task<T> PostAsync<TRequest, T>(string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken)
-    {
-        using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = Json(request, requestType) }, cancellationToken);
-        return await ReadAsync(response, type, cancellationToken);
-    }
+    public Task<T> PostAsync<TRequest, T>(string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, path, request, requestType, type, cancellationToken);
+
+    public Task<T> PatchAsync<TRequest, T>(string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Patch, path, request, requestType, type, cancellationToken);
 
     /// <summary>A DELETE that is answered by what is left.</summary>
     public Task<T> DeleteAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Delete, path, type, cancellationToken);
@@ -115,6 +115,12 @@ internal sealed class Transport : IDisposable
         }
     }
 
+    private async Task<T> SendAsync<TRequest, T>(HttpMethod method, string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(new HttpRequestMessage(method, path) { Content = Json(request, requestType) }, cancellationToken);
+        return await ReadAsync(response, type, cancellationToken);
+    }
+
     private async Task<T> SendAsync<T>(HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(new HttpRequestMessage(method, path), cancellationToken);
@@ -160,6 +166,6 @@ internal sealed class Transport : IDisposable
             HttpStatusCode.ServiceUnavailable => ErrorCodes.Unavailable,
             _ => ErrorCodes.Internal,
         };
-        return new ErrorBody(code, $"The daemon answered {(int)status}.", code == ErrorCodes.Unauthenticated ? "Give a valid API key." : "See the daemon's log.");
+        return new ErrorBody(code, $"The daemon answered {(int)status}.", code == ErrorCodes.Unauthenticated ? "Give a valid API key, which has not expired." : "See the daemon's log.");
     }
 }

@@ -30,6 +30,7 @@ namespace Mitos.Contracts;
 [JsonSerializable(typeof(WrittenBody))]
 [JsonSerializable(typeof(BuildTemplateRequest))]
 [JsonSerializable(typeof(TemplateBody))]
+[JsonSerializable(typeof(UpdateTemplateRequest))]
 [JsonSerializable(typeof(List<TemplateBody>))]
 [JsonSerializable(typeof(BuildEvent))]
 [JsonSerializable(typeof(HostBody))]

@@ -6,7 +6,7 @@ public static class ErrorCodes
     /// <summary>400, 415: the request is wrong, whatever the state.</summary>
     public const string InvalidArgument = "invalid_argument";
 
-    /// <summary>401: an API key is missing or not valid.</summary>
+    /// <summary>401: an API key is missing, not valid, or has expired.</summary>
     public const string Unauthenticated = "unauthenticated";
 
     /// <summary>403: the key is valid, and this is not for it.</summary>

@@ -71,12 +71,14 @@ public sealed record EndpointsBody(string? Url = null, string? Domain = null, st
 /// <param name="Key">The key itself: only in the answer to its creation.</param>
 /// <param name="Team">Name of the team that it acts for.</param>
 /// <param name="LastUsedAt">When it was used last, to the minute; null: never.</param>
-public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, string? Key = null, string? Team = null, DateTimeOffset? LastUsedAt = null);
+/// <param name="ExpiresAt">When it ceases, or ceased, to be valid; null: never.</param>
+public sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, string? Key = null, string? Team = null, DateTimeOffset? LastUsedAt = null, DateTimeOffset? ExpiresAt = null);
 
 /// <summary>Asks for a key.</summary>
 /// <param name="Name">1 to 100 characters.</param>
 /// <param name="Team">Id or name of the team that it is to act for; on the unix socket only. Default: the caller's.</param>
-public sealed record CreateKeyRequest(string? Name, string? Team = null);
+/// <param name="ExpiresAt">From when on it is not valid any more, to the millisecond; not later than the end of the key that asks for it. Default: that, or never.</param>
+public sealed record CreateKeyRequest(string? Name, string? Team = null, DateTimeOffset? ExpiresAt = null);
 
 /// <summary>Who owns sandboxes and keys.</summary>
 /// <param name="Id">A UUID.</param>

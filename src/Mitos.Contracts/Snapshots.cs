@@ -35,10 +35,10 @@ public sealed record SnapshotBody
 }
 
 /// <summary>Asks for a snapshot of the sandbox that the address names. All may be left out.</summary>
-/// <param name="Name">1 to 63 letters, digits, <c>. _ -</c>; unique among snapshots. Default: none.</param>
+/// <param name="Name">1 to 63 letters, digits, <c>. _ -</c>; unique among the snapshots of its team. Default: none.</param>
 public sealed record SnapshotRequest(string? Name = null);
 
 /// <summary>Asks for a snapshot.</summary>
 /// <param name="Sandbox">Id, name, or the beginning of an id. Needed.</param>
-/// <param name="Name">1 to 63 letters, digits, <c>. _ -</c>; unique among snapshots. Default: none.</param>
+/// <param name="Name">1 to 63 letters, digits, <c>. _ -</c>; unique among the snapshots of its team. Default: none.</param>
 public sealed record CreateSnapshotRequest(string? Sandbox = null, string? Name = null);

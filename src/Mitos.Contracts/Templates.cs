@@ -76,7 +76,14 @@ public sealed record TemplateBody
 
     /// <summary>Running sandboxes that use it.</summary>
     public required int Sandboxes { get; init; }
+
+    /// <summary>Whether all teams may use it; else its own only.</summary>
+    public required bool Public { get; init; }
 }
+
+/// <summary>Changes a template, which its own team and the local user may.</summary>
+/// <param name="Public">Whether all teams may use it. Needed.</param>
+public sealed record UpdateTemplateRequest(bool? Public);
 
 /// <summary>One line of a build's answer: progress, and last the template or the error.</summary>
 public sealed record BuildEvent

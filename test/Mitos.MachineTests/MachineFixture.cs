@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Mitos.Engine;
@@ -6,9 +7,11 @@ using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Templates;
 using Mitos.MachineTests;
 using Mitos.TestKit;
+using Xunit.v3;
 
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 [assembly: AssemblyFixture(typeof(MachineFixture))]
+[assembly: LeavesNothing]
 
 namespace Mitos.MachineTests;
 
@@ -23,8 +26,12 @@ public sealed class MachineFixture : IAsyncLifetime
 
     public ISandboxes Sandboxes => Engine.Sandboxes;
 
+    /// <summary>The one of this process.</summary>
+    internal static MachineFixture? Current { get; private set; }
+
     public async ValueTask InitializeAsync()
     {
+        Current = this;
         Engine = await HostEngine.StartAsync(Options, NullLoggerFactory.Instance);
         await Engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, new Progress<BuildProgress>(), CancellationToken.None);
     }
@@ -75,6 +82,8 @@ public sealed class MachineFixture : IAsyncLifetime
     {
         foreach (var sandbox in Sandboxes.List())
             await Sandboxes.RemoveAsync(sandbox.Id, CancellationToken.None);
+        foreach (var snapshot in Engine.Snapshots.List())
+            Engine.Snapshots.Remove(snapshot.Id);
     }
 
     public async ValueTask DisposeAsync()
@@ -96,4 +105,11 @@ public sealed class Lease(MachineFixture machines, SandboxId id) : IAsyncDisposa
         if (machines.Sandboxes.List().Any(sandbox => sandbox.Id == id))
             await machines.Sandboxes.RemoveAsync(id, CancellationToken.None);
     }
+}
+
+/// <summary>A test that fails midway leaves no machine to the next one.</summary>
+[AttributeUsage(AttributeTargets.Assembly)]
+public sealed class LeavesNothingAttribute : BeforeAfterTestAttribute
+{
+    public override void After(MethodInfo methodUnderTest, IXunitTest test) => Task.Run(() => MachineFixture.Current?.RemoveAllAsync() ?? Task.CompletedTask).Wait();
 }

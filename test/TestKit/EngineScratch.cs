@@ -8,14 +8,20 @@ public sealed class EngineScratch
 {
     private readonly string _id = RandomNumberGenerator.GetHexString(6, lowercase: true);
 
-    public EngineScratch() => Options = new EngineOptions
+    private readonly Belongings _belongings;
+
+    public EngineScratch()
     {
-        StateDirectory = $"/var/tmp/mitos-test-{_id}",
-        RunDirectory = $"/tmp/mt-{_id}",
-        WarmShells = 2,
-        GuestDirectory = Environment.GetEnvironmentVariable("MITOS_GUEST_DIR")
-            ?? throw new InvalidOperationException("MITOS_GUEST_DIR must name the directory of mitos-guest; `./mitos test` sets it."),
-    };
+        Options = new EngineOptions
+        {
+            StateDirectory = $"/var/tmp/mitos-test-{_id}",
+            RunDirectory = $"/tmp/mt-{_id}",
+            WarmShells = 2,
+            GuestDirectory = Environment.GetEnvironmentVariable("MITOS_GUEST_DIR")
+                ?? throw new InvalidOperationException("MITOS_GUEST_DIR must name the directory of mitos-guest; `./mitos test` sets it."),
+        };
+        _belongings = new Belongings(Options.StateDirectory, Options.RunDirectory);
+    }
 
     public EngineOptions Options { get; }
 
@@ -45,6 +51,7 @@ public sealed class EngineScratch
             Directory.Delete(groups);
         Directory.Delete(Options.StateDirectory, recursive: true);
         Directory.Delete(Options.RunDirectory, recursive: true);
+        _belongings.Dispose();
         if (leaks.Count > 0)
             throw new InvalidOperationException("left behind: " + string.Join(", ", leaks));
     }

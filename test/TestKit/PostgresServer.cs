@@ -10,6 +10,7 @@ public sealed class PostgresServer : IAsyncDisposable
     private readonly string _directory = Path.Combine("/var/tmp", "mitos-pg-" + Path.GetRandomFileName()[..8]);
     private readonly SemaphoreSlim _once = new(1);
     private Process? _server;
+    private Belongings? _belongings;
     private int _databases;
 
     private static string Programs => Directory.EnumerateDirectories("/usr/lib/postgresql").Order().Select(version => Path.Combine(version, "bin")).LastOrDefault()
@@ -33,6 +34,7 @@ public sealed class PostgresServer : IAsyncDisposable
         {
             if (_server is { HasExited: false })
                 return;
+            _belongings ??= new Belongings(_directory);
             if (!Directory.Exists(_directory))
             {
                 Directory.CreateDirectory(_directory);
@@ -40,6 +42,7 @@ public sealed class PostgresServer : IAsyncDisposable
                 await RunAsync("setpriv", [.. AsPostgres, Path.Combine(Programs, "initdb"), "--auth=trust", "--no-sync", "--username=mitos", "-D", _directory]);
             }
             _server = Start("setpriv", [.. AsPostgres, Path.Combine(Programs, "postgres"), "-D", _directory, "-k", _directory, "-p", Port, "-c", "listen_addresses=", "-c", "fsync=off"]);
+            _belongings.Add(_server.Id);
             while (await EndAsync(Path.Combine(Programs, "pg_isready"), "-q", "-h", _directory, "-p", Port) != 0)
             {
                 if (_server.HasExited)
@@ -69,6 +72,7 @@ public sealed class PostgresServer : IAsyncDisposable
         _once.Dispose();
         if (Directory.Exists(_directory))
             Directory.Delete(_directory, recursive: true);
+        _belongings?.Dispose();
     }
 
     private static async Task RunAsync(string program, params string[] arguments)

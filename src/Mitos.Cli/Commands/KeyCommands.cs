@@ -17,7 +17,7 @@ internal static class KeyCommands
         if (json)
             Output.Json(all, ContractsJson.Default.ListKeyBody);
         else
-            Output.Table(["id", "name", "team", "age"], all.Select(key => new[] { key.Id, key.Name, key.Team ?? "-", Output.Age(key.CreatedAt) }));
+            Output.Table(["id", "name", "team", "age", "expires"], all.Select(key => new[] { key.Id, key.Name, key.Team ?? "-", Output.Age(key.CreatedAt), Expiry.Describe(key.ExpiresAt, DateTimeOffset.UtcNow) }));
         return ExitCode.Ok;
     });
 
@@ -25,9 +25,10 @@ internal static class KeyCommands
     {
         var name = new Argument<string>("NAME") { Description = "What it is for, 1 to 100 characters", HelpName = "NAME" };
         var team = new Option<string?>("--team") { Description = "Id or name of the team that it is to act for (default: default)" };
-        return new Command("create", "Create an API key and print it; it is shown only once\n  mitos keys create ci") { name, team }.Runs(async (client, result, json, cancellationToken) =>
+        var expires = new Option<string?>("--expires") { Description = "Its end: 30d from now on, 2027-01-31 or 2027-01-31T18:00 (UTC), or never (default: never)", HelpName = "when" };
+        return new Command("create", "Create an API key and print it; it is shown only once\n  mitos keys create ci\n  mitos keys create visitor --expires 30d") { name, team, expires }.Runs(async (client, result, json, cancellationToken) =>
         {
-            var key = await client.CreateKeyAsync(result.GetRequiredValue(name), result.GetValue(team), cancellationToken);
+            var key = await client.CreateKeyAsync(result.GetRequiredValue(name), result.GetValue(team), Expiry.Parse(result.GetValue(expires), DateTimeOffset.UtcNow), cancellationToken);
             if (json)
             {
                 Output.Json(key, ContractsJson.Default.KeyBody);
@@ -36,6 +37,8 @@ internal static class KeyCommands
             {
                 Output.Line(key.Key!);
                 Output.Note($"its id is {key.Id}: `mitos keys rm {key.Id}` removes it");
+                if (key.ExpiresAt is { } end)
+                    Output.Note($"it expires at {end.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
             }
             return ExitCode.Ok;
         });

@@ -20,6 +20,7 @@ internal static class LogsCommand
             var name = result.GetRequiredValue(id);
             using var output = Console.OpenStandardOutput();
             byte[] shown = [];
+            var told = json;
             while (true)
             {
                 var stopped = result.GetValue(follow) && (await client.GetAsync(name, cancellationToken)).State == "stopped";
@@ -29,6 +30,9 @@ internal static class LogsCommand
                     output.Write(news.Span);
                 else if (!news.IsEmpty || !result.GetValue(follow))
                     Output.Json(new ConsoleBody(name, Encoding.UTF8.GetString(news.Span)), CliJson.Default.ConsoleBody);
+                if (bytes.Length == 0 && !told)
+                    Output.Note($"nothing is on the console of {name}{(result.GetValue(follow) ? " yet" : "")}: a guest that is well says nothing there. What commands print is their own: `mitos exec`; what runs: `mitos exec {name} -- ps ax`; what happened to it: `mitos inspect {name}`");
+                told = true;
                 shown = bytes;
                 if (stopped || !result.GetValue(follow))
                     return ExitCode.Ok;

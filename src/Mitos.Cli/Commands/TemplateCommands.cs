@@ -5,10 +5,10 @@ using Mitos.Contracts;
 
 namespace Mitos.Cli.Commands;
 
-/// <summary>template build, ls, rm.</summary>
+/// <summary>template build, ls, publish, unpublish, rm.</summary>
 internal static class TemplateCommands
 {
-    public static Command Make() => new("template", "Build, list and remove templates") { Build(), List(), Remove() };
+    public static Command Make() => new("template", "Build, list, publish and remove templates") { Build(), List(), Publish(), Unpublish(), Remove() };
 
     private static Command Build()
     {
@@ -52,13 +52,37 @@ internal static class TemplateCommands
         if (json)
             Output.Json(all, ContractsJson.Default.ListTemplateBody);
         else
-            Output.Table(["name", "from", "cpu", "memory MiB", "image MiB", "disk MiB", "age", "sandboxes"], all.Select(template => new[]
+            Output.Table(["name", "from", "cpu", "memory MiB", "image MiB", "disk MiB", "age", "sandboxes", "public"], all.Select(template => new[]
             {
                 template.Name, template.From ?? "-", $"{template.CpuCount}", $"{template.MemoryMiB}", Output.MiB(template.MemoryBytes), Output.MiB(template.DiskBytes),
-                Output.Age(template.CreatedAt), $"{template.Sandboxes}",
+                Output.Age(template.CreatedAt), $"{template.Sandboxes}", template.Public ? "yes" : "no",
             }));
         return ExitCode.Ok;
     });
+
+    private static Command Publish() => Visibility("publish", "Let all teams use templates of this one\n  mitos template publish web", isPublic: true);
+
+    private static Command Unpublish() => Visibility("unpublish", "Keep templates for the team that built them; sandboxes that others made of them live on", isPublic: false);
+
+    private static Command Visibility(string verb, string description, bool isPublic)
+    {
+        var names = Arguments.SeveralTemplates();
+        return new Command(verb, description) { names }.Runs(async (client, result, json, cancellationToken) =>
+        {
+            var named = result.GetRequiredValue(names);
+            var changed = await Several.RunAsync($"{verb}ing {Output.Count(named.Length, "template")}", named, (name, token) => client.SetTemplateVisibilityAsync(name, isPublic, token), cancellationToken);
+            if (json)
+                Output.Json(changed.Select(one => new ChangedTemplateBody(one.Name, one.Result, one.Error)).ToList(), CliJson.Default.ListChangedTemplateBody);
+            foreach (var (name, _, error) in json ? [] : changed)
+            {
+                if (error is not null)
+                    Output.Failure(error);
+                else
+                    Output.Line(name);
+            }
+            return Several.Status(changed.Select(one => one.Error).ToList());
+        });
+    }
 
     private static Command Remove()
     {

@@ -8,6 +8,7 @@ namespace Mitos.Cli.Terminal;
 [JsonSerializable(typeof(StoppedBody))]
 [JsonSerializable(typeof(List<RemovedBody>))]
 [JsonSerializable(typeof(List<ChangedBody>))]
+[JsonSerializable(typeof(List<ChangedTemplateBody>))]
 [JsonSerializable(typeof(Dictionary<string, string>))]
 [JsonSerializable(typeof(CopiedBody))]
 [JsonSerializable(typeof(ConsoleBody))]
@@ -25,6 +26,9 @@ internal sealed record RemovedBody(string Id, bool Removed, ErrorBody? Error);
 
 /// <summary>pause, resume: one of those that were named, as it is now, or why it is not.</summary>
 internal sealed record ChangedBody(string Id, SandboxBody? Sandbox, ErrorBody? Error);
+
+/// <summary>template publish, unpublish: one of those that were named, as it is now, or why it is not.</summary>
+internal sealed record ChangedTemplateBody(string Name, TemplateBody? Template, ErrorBody? Error);
 
 /// <summary>cp: bytes of the file, or of the archive of a directory.</summary>
 internal sealed record CopiedBody(string Source, string Target, long Bytes);

@@ -17,6 +17,7 @@ internal static class Remedies
         ("GET /v1/teams lists the teams", "`mitos keys ls` shows the teams that have keys"),
         ("Leave out template: the snapshot has one", "Leave out --template: the snapshot has one"),
         ("Leave out cpuCount and memoryMiB", "Leave out --cpu and --memory"),
+        ("expiresAt is", "--expires is"),
         ("onTimeout says what happens", "--on-timeout says what happens"),
         ("Give timeoutSeconds too, or leave both out", "Give --timeout too, or leave both out"),
         ("or leave timeoutSeconds out: it lives until it is removed", "or leave --timeout out: it lives until it is removed"),

@@ -12,7 +12,7 @@ internal static class VmmProbe
     private const string QemuPath = "/usr/bin/qemu-system-x86_64";
 
     /// <summary>The command that installs what the engine runs.</summary>
-    public const string InstallCommand = "apt-get install -y qemu-system-x86 qemu-utils mmdebstrap e2fsprogs zstd";
+    public const string InstallCommand = "apt-get install -y qemu-system-x86 mmdebstrap e2fsprogs zstd";
 
     /// <summary>QEMU, by each accelerator that it may have, the best first.</summary>
     /// <param name="accelerator"><c>auto</c>, <c>kvm</c> or <c>tcg</c>.</param>

@@ -41,9 +41,20 @@ public interface ISandboxes
     /// <summary>The sandbox of exactly this id; null: there is none.</summary>
     SandboxInfo? TryGet(SandboxId id);
 
-    /// <summary>The agent in the sandbox.</summary>
+    /// <summary>The sandbox as it is once no pause of it is under way: it runs on, or is paused. Null: there is none (any more).</summary>
+    Task<SandboxInfo?> SettledAsync(SandboxId id, CancellationToken cancellationToken);
+
+    /// <summary>The agent in the sandbox, also while it is being paused, when it does not answer.</summary>
     /// <exception cref="Errors.SandboxException">NotFound; FailedPrecondition when it does not run.</exception>
     AgentClient Agent(SandboxId id);
+
+    /// <summary>The agent in the sandbox, once no pause of it is under way: what is asked of it does not go to a machine that is about to end.</summary>
+    /// <exception cref="Errors.SandboxException">NotFound; FailedPrecondition when it does not run (any more).</exception>
+    async Task<AgentClient> AgentAsync(SandboxId id, CancellationToken cancellationToken)
+    {
+        await SettledAsync(id, cancellationToken);
+        return Agent(id);
+    }
 
     /// <summary>Reads what the sandbox costs now. Takes about a millisecond per GiB of guest memory.</summary>
     MemoryUsage ReadMemory(SandboxId id);

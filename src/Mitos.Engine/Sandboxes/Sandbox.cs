@@ -11,6 +11,7 @@ internal sealed class Sandbox
     private readonly Lock _console = new();
     private byte[] _consoleBytes = [];
     private volatile SandboxRecord _record;
+    private volatile Task? _pausing;
 
     public Sandbox(SandboxRecord record, Machine? machine, AgentClient? agent)
     {
@@ -37,6 +38,13 @@ internal sealed class Sandbox
 
     /// <summary>Held while the machine is captured, flattened or ended: one at a time, in the order of asking.</summary>
     public SemaphoreSlim Gate { get; } = new(1);
+
+    /// <summary>Completes when the pause that is under way has succeeded or failed; null: none is. Set by who holds the gate.</summary>
+    public Task? Pausing
+    {
+        get => _pausing;
+        set => _pausing = value;
+    }
 
     public TaskCompletionSource Stopped { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -60,6 +60,13 @@ internal sealed class SandboxService(
 
     public SandboxInfo? TryGet(SandboxId id) => store.TryGet(id)?.Describe();
 
+    public async Task<SandboxInfo?> SettledAsync(SandboxId id, CancellationToken cancellationToken)
+    {
+        while (store.TryGet(id)?.Pausing is { } pausing)
+            await pausing.WaitAsync(cancellationToken);
+        return TryGet(id);
+    }
+
     public AgentClient Agent(SandboxId id) => store.Get(id).RunningAgent("reached");
 
     public MemoryUsage ReadMemory(SandboxId id)

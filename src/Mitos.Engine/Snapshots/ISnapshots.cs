@@ -27,7 +27,7 @@ public interface ISnapshots
 
     /// <summary>Keeps a sandbox's present state, and lets it go on; a paused one stays paused.</summary>
     /// <param name="id">The sandbox.</param>
-    /// <param name="name">A name of the user's choice, as of sandboxes, unique among snapshots; null: none.</param>
+    /// <param name="name">A name of the user's choice, as of sandboxes, unique among the snapshots of sandboxes of the same scope; null: none.</param>
     /// <param name="cancellationToken">Heeded until the sandbox is paused for it.</param>
     /// <exception cref="Errors.SandboxException">NotFound, FailedPrecondition, Conflict (name), Exhausted.</exception>
     Task<SnapshotInfo> CreateAsync(SandboxId id, string? name, CancellationToken cancellationToken);
@@ -35,7 +35,7 @@ public interface ISnapshots
     /// <summary>All, oldest first, without those that paused sandboxes have.</summary>
     IReadOnlyList<SnapshotInfo> List();
 
-    /// <summary>By id or name; null: there is none.</summary>
+    /// <summary>By id, or by name, of whichever scope: the oldest; null: there is none.</summary>
     SnapshotInfo? TryFind(string idOrName);
 
     /// <summary>What a paused sandbox is kept in; null: it is not paused.</summary>

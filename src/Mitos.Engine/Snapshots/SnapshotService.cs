@@ -16,7 +16,7 @@ internal sealed class SnapshotService(
 {
     private const long VmmBytes = 24L << 20, OverlayBytes = 1L << 20;
     private static readonly TimeSpan ResumeLimit = TimeSpan.FromSeconds(10), SyncLimit = TimeSpan.FromSeconds(60);
-    private readonly HashSet<string> _names = [.. snapshots.All.Select(record => record.Name).OfType<string>()];
+    private readonly HashSet<(string Scope, string Name)> _names = [.. snapshots.All.Where(record => record.Name is not null).Select(record => (record.Source.Scope, record.Name!))];
 
     public Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, CancellationToken cancellationToken) =>
         EngineMeter.TimeAsync(EngineMeter.Pause, "sandbox pause", id.ToString(), span => PauseAsync(id, memory, span, cancellationToken));
@@ -27,12 +27,14 @@ internal sealed class SnapshotService(
     private async Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, Activity? span, CancellationToken cancellationToken)
     {
         var sandbox = store.Get(id);
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await sandbox.Gate.WaitAsync(cancellationToken);
         try
         {
             var machine = sandbox.RunningMachine("paused");
             flattener.Cancel(sandbox, machine);
             using var reservation = Reserve($"The pause of sandbox '{id}'", machine);
+            sandbox.Pausing = over.Task; // from here on nobody begins anything with the machine that he may not see the end of
             if (!memory)
                 await SyncAsync(sandbox, cancellationToken);
             var running = sandbox.Record;
@@ -63,6 +65,8 @@ internal sealed class SnapshotService(
         }
         finally
         {
+            sandbox.Pausing = null;
+            over.SetResult();
             sandbox.Gate.Release();
         }
     }
@@ -123,9 +127,10 @@ internal sealed class SnapshotService(
         if (name is not null)
             SandboxRules.CheckName(name, "snapshot");
         var sandbox = store.Get(id);
+        var scope = sandbox.Record.Scope;
         lock (_names)
         {
-            if (name is not null && !_names.Add(name))
+            if (name is not null && !_names.Add((scope, name)))
                 throw new SandboxException(ErrorCode.Conflict, $"There is a snapshot named '{name}' already.", "Choose another name, or remove that one.");
         }
         try
@@ -136,7 +141,7 @@ internal sealed class SnapshotService(
         }
         catch (Exception e)
         {
-            ReleaseName(name);
+            ReleaseName(scope, name);
             throw Explain(e, $"No snapshot of sandbox '{id}' could be taken");
         }
     }
@@ -152,12 +157,12 @@ internal sealed class SnapshotService(
     {
         var record = Find(id) ?? throw SandboxException.NotFound("snapshot", id, "`mitos snapshot ls` lists the snapshots.");
         snapshots.Delete(record.Id);
-        ReleaseName(record.Name);
+        ReleaseName(record.Source.Scope, record.Name);
     }
 
     /// <summary>A snapshot that is no paused sandbox's.</summary>
     public SnapshotRecord? Find(string idOrName) =>
-        snapshots.TryGet(idOrName) is { PausedSandbox: null } record ? record : Kept.FirstOrDefault(kept => kept.Name == idOrName);
+        snapshots.TryGet(idOrName) is { PausedSandbox: null } record ? record : Kept.Where(kept => kept.Name == idOrName).MinBy(kept => kept.CreatedAt);
 
     /// <summary>The capture of a snapshot, for which one without memory is booted. The caller disposes it.</summary>
     /// <exception cref="SandboxException">FailedPrecondition: damaged, or of another VMM; Unavailable: it does not boot.</exception>
@@ -237,12 +242,12 @@ internal sealed class SnapshotService(
         }
     }
 
-    private void ReleaseName(string? name)
+    private void ReleaseName(string scope, string? name)
     {
         lock (_names)
         {
             if (name is not null)
-                _names.Remove(name);
+                _names.Remove((scope, name));
         }
     }
 

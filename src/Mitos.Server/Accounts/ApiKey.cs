@@ -18,6 +18,9 @@ internal sealed record ApiKey
     /// <summary>Unix time in ms, to the minute; null: never.</summary>
     public long? LastUsedAtMs { get; init; }
 
+    /// <summary>Unix time in ms from which on it is not valid; null: it always is.</summary>
+    public long? ExpiresAtMs { get; init; }
+
     /// <summary>The first characters behind its prefix, to tell keys apart; empty: not known.</summary>
     public string MaskPrefix { get; init; } = "";
 
@@ -26,5 +29,12 @@ internal sealed record ApiKey
 
     public DateTimeOffset CreatedAt => DateTimeOffset.FromUnixTimeMilliseconds(CreatedAtMs);
 
-    public DateTimeOffset? LastUsedAt => LastUsedAtMs is { } ms ? DateTimeOffset.FromUnixTimeMilliseconds(ms) : null;
+    public DateTimeOffset? LastUsedAt => At(LastUsedAtMs);
+
+    public DateTimeOffset? ExpiresAt => At(ExpiresAtMs);
+
+    /// <summary>From its last moment on.</summary>
+    public bool IsExpired(DateTimeOffset now) => ExpiresAtMs <= now.ToUnixTimeMilliseconds();
+
+    private static DateTimeOffset? At(long? ms) => ms is { } value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
 }

@@ -36,9 +36,19 @@ internal static class KeyGate
             return;
         }
         context.Response.Headers.WWWAuthenticate = "Bearer";
-        await Errors.WriteAsync(context, StatusCodes.Status401Unauthorized, new ErrorBody(ErrorCodes.Unauthenticated, "An API key is missing or not valid.",
-            "Send `Authorization: Bearer KEY`; the first key stands in the file api-key of the state directory."));
+        await Errors.WriteAsync(context, StatusCodes.Status401Unauthorized, Refuse(context, keys));
     });
+
+    private static ErrorBody Refuse(HttpContext context, KeyStore keys)
+    {
+        if (keys.FindExpired(ReadKey(context.Request)) is not { } expired)
+        {
+            return new ErrorBody(ErrorCodes.Unauthenticated, "An API key is missing or not valid.",
+                "Send `Authorization: Bearer KEY`; the first key stands in the file api-key of the state directory.");
+        }
+        context.Items[typeof(Caller)] = new Caller(expired.TeamId, expired.Id, null); // for those who look from outside: he may nothing, and is known
+        return new ErrorBody(ErrorCodes.Unauthenticated, $"The API key '{expired.Name}' expired at {expired.ExpiresAt!.Value.UtcDateTime:O}.", "Use another key; `mitos keys create NAME` makes one.");
+    }
 
     private static Caller? CallerOf(HttpContext context, KeyStore keys)
     {

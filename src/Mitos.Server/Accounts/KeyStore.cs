@@ -54,9 +54,15 @@ internal sealed class KeyStore
         _keys.Values.Where(key => teamId is null || key.TeamId == teamId).OrderBy(key => key.CreatedAtMs).ThenBy(key => key.Id, StringComparer.Ordinal).ToList();
 
     /// <summary>Makes a key; the result is the only place where it stands.</summary>
-    public async Task<(ApiKey Key, string Secret)> CreateAsync(string teamId, string name)
+    /// <param name="teamId">Whom it acts for.</param>
+    /// <param name="name">For people.</param>
+    /// <param name="maker">Id of the key that asks for it, which it cannot outlive; null: the local user.</param>
+    /// <param name="expiresAt">Its end, to the millisecond; null: that of its maker, if that has one.</param>
+    /// <exception cref="SandboxException">InvalidArgument: that is past, or later than the end of its maker.</exception>
+    public async Task<(ApiKey Key, string Secret)> CreateAsync(string teamId, string name, string? maker = null, DateTimeOffset? expiresAt = null)
     {
         var (key, secret) = New(teamId, name);
+        key = key with { ExpiresAtMs = EndOf(expiresAt, maker is null ? null : _keys.Values.FirstOrDefault(known => known.Id == maker)?.ExpiresAt)?.ToUnixTimeMilliseconds() };
         await ChangeAsync(keys => keys.Add(key.Sha256, key), context => context.Keys.Add(key));
         return (key, secret);
     }
@@ -73,26 +79,24 @@ internal sealed class KeyStore
     }
 
     /// <summary>Revokes a key, at once.</summary>
-    /// <exception cref="SandboxException">NotFound, also for another team's; FailedPrecondition for the last one of the default team.</exception>
+    /// <exception cref="SandboxException">NotFound, also for another team's; FailedPrecondition for the last one of the default team that is valid.</exception>
     public async Task DeleteAsync(string? teamId, string id)
     {
         ApiKey deleted = null!;
         await ChangeAsync(keys =>
         {
             deleted = Get(keys, teamId, id);
-            if (deleted.TeamId == Team.DefaultId && keys.Values.Count(key => key.TeamId == Team.DefaultId) == 1)
+            if (deleted.TeamId == Team.DefaultId && keys.Values.All(key => key.Id == id || key.TeamId != Team.DefaultId || key.IsExpired(_time.GetUtcNow())))
                 throw new SandboxException(ErrorCode.FailedPrecondition, "The last key cannot be deleted.", "Create another first.");
             keys.Remove(deleted.Sha256);
         }, context => context.Keys.Remove(deleted));
     }
 
-    /// <summary>The key that a caller shows, which begins with <c>mitos_</c> or <c>e2b_</c>; null: it is not valid.</summary>
-    public ApiKey? Find(string key)
-    {
-        if (key.StartsWith(E2BPrefix, StringComparison.Ordinal))
-            key = Prefix + key[E2BPrefix.Length..];
-        return _keys.GetValueOrDefault(Hash(key)); // by its hash: the time that it takes says nothing of the key
-    }
+    /// <summary>The key that a caller shows, which begins with <c>mitos_</c> or <c>e2b_</c>; null: it is not valid, or not any more.</summary>
+    public ApiKey? Find(string key) => Known(key) is { } known && !known.IsExpired(_time.GetUtcNow()) ? known : null;
+
+    /// <summary>The key that a caller shows, when it was valid once and has expired; null: it never was, or it is.</summary>
+    public ApiKey? FindExpired(string key) => Known(key) is { } known && known.IsExpired(_time.GetUtcNow()) ? known : null;
 
     /// <summary>Notes that a key is used, at most once a minute. Never fails: it is not worth a request.</summary>
     public void Use(ApiKey key)
@@ -137,6 +141,22 @@ internal sealed class KeyStore
         {
             _writing.Release();
         }
+    }
+
+    private ApiKey? Known(string key)
+    {
+        if (key.StartsWith(E2BPrefix, StringComparison.Ordinal))
+            key = Prefix + key[E2BPrefix.Length..];
+        return _keys.GetValueOrDefault(Hash(key)); // by its hash: the time that it takes says nothing of the key
+    }
+
+    private DateTimeOffset? EndOf(DateTimeOffset? wanted, DateTimeOffset? makers)
+    {
+        if (wanted <= _time.GetUtcNow())
+            throw SandboxException.Invalid($"expiresAt is {wanted:O}, which is past.", "Give a time to come, or leave it out.");
+        if (wanted > makers)
+            throw SandboxException.Invalid($"expiresAt is {wanted:O}, later than {makers:O}, when the key expires that asks for it.", "Give an earlier time, leave it out, or use another key or the unix socket of the daemon.");
+        return wanted ?? makers;
     }
 
     private static ApiKey Get(Dictionary<string, ApiKey> keys, string? teamId, string id) =>

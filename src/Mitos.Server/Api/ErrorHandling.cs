@@ -1,6 +1,8 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.Http.Timeouts;
 using Mitos.Contracts;
 using Mitos.Server.Accounts;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.Api;
 
@@ -11,13 +13,14 @@ internal static class ErrorHandling
     {
         try
         {
+            RememberedBody.Watch(context);
             await next(context);
             if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentType: null })
                 await Errors.WriteAsync(context, context.Response.StatusCode, Describe(context));
         }
         catch (Exception e)
         {
-            var (status, body) = Errors.Describe(e);
+            var (status, body) = Errors.Describe(e is BadHttpRequestException { InnerException: JsonException json } ? RememberedBody.Explain(context, json) : e);
             if (status == 500)
                 app.Logger.LogError(e, "{Method} {Path} failed", context.Request.Method, context.Request.Path);
             if (e is TeamLimitException limit && !context.Response.HasStarted)

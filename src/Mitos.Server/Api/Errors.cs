@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Text.RegularExpressions;
 using Mitos.Contracts;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
@@ -10,7 +10,7 @@ using Mitos.Server.Requests;
 namespace Mitos.Server.Api;
 
 /// <summary>The one place where a failure becomes a status and a body.</summary>
-internal static class Errors
+internal static partial class Errors
 {
     public const string SeeDescription = "GET /openapi/v1.json says what this address takes.";
 
@@ -28,10 +28,9 @@ internal static class Errors
         NotOwnerException other => (403, new ErrorBody(ErrorCodes.PermissionDenied, other.Message, other.Remedy)),
         SandboxException refusal => (Status(refusal.Code), new ErrorBody(Wire(refusal.Code), refusal.Message, refusal.Remedy)),
         AgentException agent => Describe(agent),
-        BadHttpRequestException { InnerException: JsonException json } => NotJson(json),
+        WrongJsonException wrong => (400, new ErrorBody(ErrorCodes.InvalidArgument, $"The body is not the JSON that is expected here: {wrong.Message}.", SeeDescription)),
         BadHttpRequestException { StatusCode: 413 } => (413, TooLarge),
-        BadHttpRequestException bad => (bad.StatusCode, new ErrorBody(ErrorCodes.InvalidArgument, bad.Message, SeeDescription)),
-        JsonException json => NotJson(json),
+        BadHttpRequestException bad => (bad.StatusCode, new ErrorBody(ErrorCodes.InvalidArgument, ParameterType().Replace(bad.Message, "$1"), SeeDescription)),
         OperationCanceledException => (499, new ErrorBody(ErrorCodes.Unavailable, "The request was given up by its client.", "Send it again.")),
         _ => (500, new ErrorBody(ErrorCodes.Internal, $"A defect of mitosd: {e.GetType().Name}: {e.Message}", "The daemon's log has more; please report it.")),
     };
@@ -78,8 +77,9 @@ internal static class Errors
         _ => "GET the sandbox for its state, and its …/console for its last words.",
     };
 
-    private static (int, ErrorBody) NotJson(JsonException e) =>
-        (400, new ErrorBody(ErrorCodes.InvalidArgument, $"The body is not the JSON that is expected here: {e.Message}", SeeDescription));
+    // The framework says `parameter "int? depth"`: the type is of C#.
+    [GeneratedRegex("(?<=^(?:Failed to bind|Failed to read|Required) parameter \")[^\"]* (\\w+)(?=\")")]
+    private static partial Regex ParameterType();
 
     private static int Status(ErrorCode code) => code switch
     {

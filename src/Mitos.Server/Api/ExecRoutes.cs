@@ -70,7 +70,7 @@ internal static class ExecRoutes
             throw SandboxException.Invalid("stdin, tty and detach are for streams.", "Leave them out and give stdinBase64 for input, or use GET …/exec/stream.");
         var spec = ToSpec(request);
         var input = Decode(request.StdinBase64);
-        var agent = sandboxes.Agent(sandboxes.Find(id).Id);
+        var agent = await sandboxes.AgentAsync(sandboxes.Find(id).Id, cancellationToken);
         await using var process = await StartAsync(agent, spec, id);
         try
         {

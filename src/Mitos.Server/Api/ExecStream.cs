@@ -1,5 +1,4 @@
 using System.Net.WebSockets;
-using System.Text.Json;
 using Mitos.Contracts;
 using Mitos.Engine.Agent;
 using Mitos.Engine.Errors;
@@ -22,10 +21,10 @@ internal static class ExecStream
     {
         var sandbox = sandboxes.Find(id).Id;
         using var open = calls.Enter(sandbox);
-        var agent = sandboxes.Agent(sandbox);
+        var agent = await sandboxes.AgentAsync(sandbox, gone.Token);
         if (await ReceiveFirstAsync(socket, gone) is not { } first)
             return;
-        var request = first.Text is { } text ? JsonSerializer.Deserialize(text, ContractsJson.Default.ExecRequest) : null;
+        var request = first.Text is { } text ? WrongJsonException.Read(text, ContractsJson.Default.ExecRequest) : null;
         if (request is null)
             throw SandboxException.Invalid(first.Problem ?? "The first message is not the request.", "Send the request as JSON in a text message.");
         var spec = ExecRoutes.ToSpec(request);
@@ -41,7 +40,7 @@ internal static class ExecStream
     {
         var sandbox = sandboxes.Find(id).Id;
         using var open = calls.Enter(sandbox);
-        var agent = sandboxes.Agent(sandbox);
+        var agent = await sandboxes.AgentAsync(sandbox, gone.Token);
         var key = await ProcessRoutes.FindAsync(agent, process, gone.Token);
         await using var attached = await agent.AttachAsync(key, 0, 0, gone.Token);
         await RunAsync(socket, attached, gone);
@@ -60,7 +59,7 @@ internal static class ExecStream
             {
                 await serve(socket, gone);
             }
-            catch (Exception e) when (e is SandboxException or AgentException or JsonException or TooManyCallsException)
+            catch (Exception e) when (e is SandboxException or AgentException or WrongJsonException or TooManyCallsException)
             {
                 var error = Errors.Describe(e).Body;
                 Refusal.Note(context, error.Code);
@@ -158,11 +157,11 @@ internal static class ExecStream
                     if (next.Problem is { } problem)
                         throw SandboxException.Invalid(problem, "docs/api.md has the messages of a stream.");
                     if (next.Text is { } text)
-                        await ApplyAsync(process, JsonSerializer.Deserialize(text, ContractsJson.Default.ExecControl), gone.Token);
+                        await ApplyAsync(process, WrongJsonException.Read(text, ContractsJson.Default.ExecControl), gone.Token);
                     else if (inputIsOpen && next.Bytes.Length > 0)
                         await process.WriteStdinAsync(next.Bytes, gone.Token);
                 }
-                catch (Exception e) when (e is AgentException or SandboxException or JsonException)
+                catch (Exception e) when (e is AgentException or SandboxException or WrongJsonException)
                 {
                     inputIsOpen &= next.Text is not null || next.Problem is not null; // what comes after a refused piece would be torn
                     if (!process!.Exit.IsCompleted)

@@ -28,11 +28,11 @@ internal static class FileRoutes
         group.MapPost("/move", MoveAsync).WithName("moveFile").WithSummary("Moves a file or directory").Produces(204).WithRequestTimeout(ErrorHandling.GuestLimit);
     }
 
-    private static AgentFiles Files(ISandboxes sandboxes, string id) => sandboxes.Agent(sandboxes.Find(id).Id).Files;
+    private static async Task<AgentFiles> FilesAsync(ISandboxes sandboxes, string id, CancellationToken cancellationToken) => (await sandboxes.AgentAsync(sandboxes.Find(id).Id, cancellationToken)).Files;
 
     private static async Task ReadAsync(HttpContext context, string id, string path, ISandboxes sandboxes, string user = "")
     {
-        var files = Files(sandboxes, id);
+        var files = await FilesAsync(sandboxes, id, context.RequestAborted);
         var stat = await files.StatAsync(path, user, context.RequestAborted);
         if (stat.Kind == FileKind.Directory)
             throw new SandboxException(ErrorCode.FailedPrecondition, $"'{path}' is a directory.", "List it, or copy it with `mitos cp`.");
@@ -47,7 +47,7 @@ internal static class FileRoutes
         var body = new UploadBody(context.Request);
         try
         {
-            return new WrittenBody(await Files(sandboxes, id).WriteAsync(path, body, ParseMode(mode), user, context.RequestAborted));
+            return new WrittenBody(await (await FilesAsync(sandboxes, id, context.RequestAborted)).WriteAsync(path, body, ParseMode(mode), user, context.RequestAborted));
         }
         catch (Exception e) when (e is SandboxException or AgentException)
         {
@@ -59,24 +59,24 @@ internal static class FileRoutes
     private static async Task<IResult> RemoveAsync(string id, string path, ISandboxes sandboxes, CancellationToken cancellationToken, string user = "",
         [Description("Whether a directory may have entries.")] bool recursive = false)
     {
-        await Files(sandboxes, id).RemoveAsync(path, recursive, user, cancellationToken);
+        await (await FilesAsync(sandboxes, id, cancellationToken)).RemoveAsync(path, recursive, user, cancellationToken);
         return Results.NoContent();
     }
 
     private static async Task<FileBody> StatAsync(string id, string path, ISandboxes sandboxes, CancellationToken cancellationToken, string user = "") =>
-        (await Files(sandboxes, id).StatAsync(path, user, cancellationToken)).ToBody();
+        (await (await FilesAsync(sandboxes, id, cancellationToken)).StatAsync(path, user, cancellationToken)).ToBody();
 
     private static async Task<List<FileBody>> ListAsync(string id, string path, ISandboxes sandboxes, CancellationToken cancellationToken, string user = "",
         [Description("1 to 64 levels.")] int depth = 1)
     {
         if (depth is < 1 or > 64)
             throw SandboxException.Invalid($"A directory cannot be listed to a depth of {depth}.", "Use 1 to 64.");
-        return (await Files(sandboxes, id).ListAsync(path, depth, user, cancellationToken)).Select(file => file.ToBody()).ToList();
+        return (await (await FilesAsync(sandboxes, id, cancellationToken)).ListAsync(path, depth, user, cancellationToken)).Select(file => file.ToBody()).ToList();
     }
 
     private static async Task<IResult> MakeDirectoryAsync(string id, string path, ISandboxes sandboxes, CancellationToken cancellationToken, string user = "")
     {
-        await Files(sandboxes, id).MakeDirectoryAsync(path, user, cancellationToken);
+        await (await FilesAsync(sandboxes, id, cancellationToken)).MakeDirectoryAsync(path, user, cancellationToken);
         return Results.NoContent();
     }
 
@@ -84,7 +84,7 @@ internal static class FileRoutes
     {
         if (string.IsNullOrEmpty(request.From) || string.IsNullOrEmpty(request.To))
             throw SandboxException.Invalid("A move needs two paths.", "Give from and to.");
-        await Files(sandboxes, id).MoveAsync(request.From, request.To, user, cancellationToken);
+        await (await FilesAsync(sandboxes, id, cancellationToken)).MoveAsync(request.From, request.To, user, cancellationToken);
         return Results.NoContent();
     }
 

@@ -30,7 +30,7 @@ internal static class HostRoutes
                 throw SandboxException.Invalid("A key needs a name.", $"Use 1 to {MaxName} characters, none of them a control character.");
             if (request.Team is not null && !Caller.SeesAll)
                 throw SandboxException.Invalid("A key can only make keys of its own team.", "Leave out team, or use the unix socket of the daemon.");
-            var (key, secret) = await store.CreateAsync(request.Team is { } team ? teams.Find(team).Id : Caller.Team, name);
+            var (key, secret) = await store.CreateAsync(request.Team is { } team ? teams.Find(team).Id : Caller.Team, name, Caller.Current?.KeyId, request.ExpiresAt);
             return Results.Created((string?)null, ToBody(key, teams) with { Key = secret });
         }).WithName("createKey").WithSummary("Creates an API key").WithDescription("The answer is the only place where the key stands.").Produces<KeyBody>(201);
         keys.MapDelete("/{id}", async (string id, KeyStore store) =>
@@ -42,5 +42,5 @@ internal static class HostRoutes
 
     private static string? Seen => Caller.SeesAll ? null : Caller.Team;
 
-    private static KeyBody ToBody(ApiKey key, TeamStore teams) => new(key.Id, key.Name, key.CreatedAt, Team: teams.Get(key.TeamId).Name, LastUsedAt: key.LastUsedAt);
+    private static KeyBody ToBody(ApiKey key, TeamStore teams) => new(key.Id, key.Name, key.CreatedAt, Team: teams.Get(key.TeamId).Name, LastUsedAt: key.LastUsedAt, ExpiresAt: key.ExpiresAt);
 }

@@ -5,6 +5,7 @@ using Mitos.Engine.Sandboxes;
 using Mitos.Engine.Snapshots;
 using Mitos.Engine.Templates;
 using Mitos.Protocol.Messages;
+using Mitos.Server.Lifecycles;
 
 namespace Mitos.Server.Api;
 
@@ -96,6 +97,7 @@ internal static class Mapping
         CreatedAt = template.CreatedAt,
         Vmm = template.Vmm,
         Sandboxes = template.Sandboxes,
+        Public = OwnedTemplates.IsPublic(template),
     };
 
     public static HostBody ToBody(this HostFacts facts) => new()

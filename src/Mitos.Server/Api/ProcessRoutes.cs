@@ -37,13 +37,13 @@ internal static class ProcessRoutes
 
     private static async Task<List<ProcessBody>> ListAsync(string id, ISandboxes sandboxes, CancellationToken cancellationToken)
     {
-        var all = await sandboxes.Agent(sandboxes.Find(id).Id).ListProcessesAsync(cancellationToken);
+        var all = await (await sandboxes.AgentAsync(sandboxes.Find(id).Id, cancellationToken)).ListProcessesAsync(cancellationToken);
         return all.Select(process => process.ToBody()).ToList();
     }
 
     private static async Task<IResult> SignalAsync(string id, string process, [FromBody] SignalRequest? body, ISandboxes sandboxes, CancellationToken cancellationToken)
     {
-        var agent = sandboxes.Agent(sandboxes.Find(id).Id);
+        var agent = await sandboxes.AgentAsync(sandboxes.Find(id).Id, cancellationToken);
         var signal = body?.Signal ?? DefaultSignal;
         if (signal is < 1 or > 64)
             throw SandboxException.Invalid($"There is no signal {signal}.", "Use 1 to 64; 15 is SIGTERM, 9 SIGKILL.");

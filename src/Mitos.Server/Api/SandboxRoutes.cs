@@ -76,7 +76,7 @@ internal static class SandboxRoutes
         GuestMetricsBody? guest = null;
         try
         {
-            guest = (await sandboxes.Agent(info.Id).GetMetricsAsync(limit.Token)).ToBody();
+            guest = (await (await sandboxes.AgentAsync(info.Id, limit.Token)).GetMetricsAsync(limit.Token)).ToBody();
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -5,6 +5,7 @@ using Mitos.Contracts;
 using Mitos.Engine.Errors;
 using Mitos.Engine.Templates;
 using Mitos.Engine.Templates.Recipes;
+using Mitos.Server.Lifecycles;
 
 namespace Mitos.Server.Api;
 
@@ -21,6 +22,8 @@ internal static class TemplateRoutes
             .Produces<BuildEvent>(200, "application/x-ndjson");
         group.MapGet("/", (ITemplates templates) => templates.List().Select(template => template.ToBody()).ToList()).WithName("listTemplates").WithSummary("Lists the templates");
         group.MapGet("/{name}", (string name, ITemplates templates) => templates.Get(name).ToBody()).WithName("getTemplate").WithSummary("Gets a template");
+        group.MapPatch("/{name}", (string name, [FromBody] UpdateTemplateRequest request, OwnedTemplates templates) => Update(name, request, templates))
+            .WithName("updateTemplate").WithSummary("Says whether all teams may use a template").WithDescription("Its own team and the unix socket may; another team that sees it is refused with 403. Sandboxes that are there live on.");
         group.MapDelete("/{name}", async (string name, ITemplates templates) =>
         {
             await templates.RemoveAsync(name, CancellationToken.None);
@@ -61,6 +64,12 @@ internal static class TemplateRoutes
         await response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(next, ApiJson.Context.BuildEvent));
         await response.Body.WriteAsync("\n"u8.ToArray());
         await response.Body.FlushAsync();
+    }
+
+    private static TemplateBody Update(string name, UpdateTemplateRequest request, OwnedTemplates templates)
+    {
+        templates.Check(name); // what is not there is told first
+        return templates.SetVisibility(name, request.Public ?? throw SandboxException.Invalid("public is missing: whether all teams may use the template.", "Give public: true or false.")).ToBody();
     }
 
     private static BuildTemplateSpec ToSpec(BuildTemplateRequest request) => new()

@@ -14,7 +14,7 @@ internal static class E2BErrors
 
     /// <summary>Answers what our own API would have answered.</summary>
     public static Task WriteAsync(HttpContext context, int status, ErrorBody body) =>
-        SendAsync(context, Translate(status, body.Code), body.Remedy is { Length: > 0 } remedy && status >= 500 ? $"{body.Message} {remedy}" : body.Message);
+        SendAsync(context, Translate(status, body.Code), body.Remedy is { Length: > 0 } remedy && status is 401 or >= 500 ? $"{body.Message} {remedy}" : body.Message);
 
     /// <summary>Answers where only a status is known. It is counted.</summary>
     public static Task WriteAsync(HttpContext context, int status, string message)

@@ -12,9 +12,9 @@ using Mitos.Server.Requests;
 namespace Mitos.Server.Gateway;
 
 /// <summary>Takes the requests that are for a sandbox out of the pipeline: those for its agent, and those for its ports.</summary>
-internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes leased, LeaseStore leases, TimeProvider time, EnvdApi envd, PortForwarder ports, E2BOptions options, DataAudit audit)
+internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes leased, LeaseStore leases, TimeProvider time, TeamStore teams, EnvdApi envd, PortForwarder ports, E2BOptions options, DataAudit audit)
 {
-    private static readonly TimeSpan ResumedFor = TimeSpan.FromSeconds(300);
+    private const long ResumedForMs = 300_000;
     private const string TokenHeader = "e2b-traffic-access-token";
 
     /// <returns>False: the request is for no sandbox.</returns>
@@ -51,27 +51,54 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes lease
                 await GatewayErrors.NoTokenAsync(context, address.Id, TokenHeader, missing: !context.Request.Headers.ContainsKey(TokenHeader));
             return;
         }
-        SandboxInfo? info;
-        try
+        // A machine that is about to end takes no more requests; one that ended all the same before it answered may be resumed for those that can be repeated.
+        for (var repeat = true; !await TryServeAsync(context, address, lease, repeat); repeat = false)
         {
-            info = SandboxId.TryParse(address.Id, out var id) ? await FindAsync(id, address.Port, lease, context.RequestAborted) : null;
         }
-        catch (Exception e) when (e is TeamLimitException or SandboxException)
+    }
+
+    /// <returns>False: its machine ended meanwhile, and the request is to be served by its next one.</returns>
+    private async Task<bool> TryServeAsync(HttpContext context, SandboxAddress address, Lease? lease, bool repeat)
+    {
+        var info = SandboxId.TryParse(address.Id, out var id) ? await sandboxes.SettledAsync(id, context.RequestAborted) : null;
+        if (info is { State: SandboxState.Paused } && MayResume(context.Request, address, info, lease))
         {
-            (e as TeamLimitException)?.Tell(context.Response);
-            await GatewayErrors.NotResumedAsync(context, address.Id, Api.Errors.Describe(e));
-            return;
+            // Who may not use it, does not wake it.
+            if (!await IsAdmittedAsync(context, address, info))
+                return true;
+            try
+            {
+                info = await ResumeAsync(info, context.RequestAborted);
+            }
+            catch (Exception e) when (e is TeamLimitException or SandboxException)
+            {
+                (e as TeamLimitException)?.Tell(context.Response);
+                await GatewayErrors.NotResumedAsync(context, address.Id, Api.Errors.Describe(e));
+                return true;
+            }
         }
         if (info is { State: SandboxState.Starting })
             await GatewayErrors.InTransitionAsync(context, address.Id);
         else if (info is not { State: SandboxState.Running })
             await GatewayErrors.NotFoundAsync(context, address.Id);
+        else if (!await IsAdmittedAsync(context, address, info))
+            return true;
         else if (address.Port == EnvdApi.Port)
             await envd.ServeAsync(context, info);
-        else if (address.Port == InterpreterGate.Port && !InterpreterGate.MayPass(context.Request, info))
-            await GatewayErrors.NoAccessAsync(context, address.Id, missing: !AccessToken.IsSent(context.Request));
         else
-            await ports.ForwardAsync(context, info, address.Port, lease);
+            return await ports.TryForwardAsync(context, info, address.Port, lease, repeat);
+        return true;
+    }
+
+    // Whether the request shows what its port asks for, beyond the token of all ports; what does not is answered here.
+    private static async Task<bool> IsAdmittedAsync(HttpContext context, SandboxAddress address, SandboxInfo info)
+    {
+        if (address.Port == EnvdApi.Port)
+            return await EnvdApi.IsAdmittedAsync(context, info);
+        if (address.Port != InterpreterGate.Port || InterpreterGate.MayPass(context.Request, info))
+            return true;
+        await GatewayErrors.NoAccessAsync(context, address.Id, missing: !AccessToken.IsSent(context.Request));
+        return false;
     }
 
     private DataAccess Describe(HttpContext context, SandboxAddress address, Lease? lease)
@@ -84,15 +111,16 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes lease
             isAgent ? envd.NameOf(request.Path) : $"port {address.Port}", address.Id, 0, null);
     }
 
-    // One that may be is resumed by a request to a port of its servers. Its agent's port does not count: clients ask there whether it runs.
-    private async Task<SandboxInfo?> FindAsync(SandboxId id, int port, Lease? lease, CancellationToken cancellationToken)
+    // By anything that is asked of it, but for whether it runs.
+    private static bool MayResume(HttpRequest request, SandboxAddress address, SandboxInfo info, Lease? lease) =>
+        lease is { AutoResume: true } && !info.FilesOnly && !(address.Port == EnvdApi.Port && request.Path == EnvdApi.HealthPath);
+
+    // For as long as it was to live when it was made or resumed last, but for some minutes at least.
+    private async Task<SandboxInfo> ResumeAsync(SandboxInfo info, CancellationToken cancellationToken) => (await leased.ResumeAsync(info, old =>
     {
-        var info = sandboxes.TryGet(id);
-        if (info is not { State: SandboxState.Paused, FilesOnly: false } || port == EnvdApi.Port || lease is not { AutoResume: true })
-            return info;
-        return (await leased.ResumeAsync(info, old => old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().Add(ResumedFor).ToUnixTimeMilliseconds()) },
-            null, memory: true, cancellationToken)).Sandbox;
-    }
+        var life = Math.Min(Math.Max(old.EndAtMs - old.StartedAtMs, ResumedForMs), teams.Get(old.TeamId).MaxTimeoutSeconds * 1000L);
+        return old with { EndAtMs = Math.Max(old.EndAtMs, time.GetUtcNow().ToUnixTimeMilliseconds() + life) };
+    }, null, memory: true, cancellationToken)).Sandbox;
 
     // A signed URL for clients that reach all sandboxes at one address names none: the signature does.
     private async Task<bool> TryServeSignedAsync(HttpContext context)
@@ -101,11 +129,11 @@ internal sealed class SandboxGateway(ISandboxes sandboxes, LeasedSandboxes lease
             return false;
         if (Cors.TryAnswer(context))
             return true;
-        var info = sandboxes.List().FirstOrDefault(info => info.State == SandboxState.Running && Signature.Matches(context.Request, info.AccessToken));
+        var info = sandboxes.List().FirstOrDefault(info => info.State is SandboxState.Running or SandboxState.Paused && Signature.Matches(context.Request, info.AccessToken));
         var (id, lease) = (info?.Id.ToString(), info is null ? null : leases.Find(info.Id.ToString()));
         await audit.WatchAsync(context,
             () => new DataAccess(lease?.TeamId, null, "signature", context.Connection.RemoteIpAddress?.ToString(), context.Request.Method, FileRoutes.Path, id, 0, null),
-            () => info is null ? FileRoutes.RefuseAsync(context, 401, Signature.Refusal(context.Request)) : envd.ServeAsync(context, info));
+            () => id is null ? FileRoutes.RefuseAsync(context, 401, Signature.Refusal(context.Request)) : ServeAsync(context, new SandboxAddress(id, EnvdApi.Port, ByHost: false), lease));
         return true;
     }
 

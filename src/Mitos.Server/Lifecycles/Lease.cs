@@ -40,7 +40,7 @@ internal sealed record Lease
     /// <summary>Whether such a pause keeps its memory, or its files only.</summary>
     public bool AutoPauseMemory { get; init; } = true;
 
-    /// <summary>Whether a request to one of its ports resumes it.</summary>
+    /// <summary>Whether a request to it, to one of its ports or to its agent's, resumes it.</summary>
     public bool AutoResume { get; init; }
 
     /// <summary>What requests to its ports must prove; null: nothing.</summary>

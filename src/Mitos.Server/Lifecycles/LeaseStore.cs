@@ -22,6 +22,7 @@ internal sealed class LeaseStore : IDisposable
     private readonly ConcurrentDictionary<string, string> _making = new(); // ids whose maker settles them itself
     private readonly ConcurrentDictionary<Place, Lease> _resuming = new(); // of sandboxes that are about to take a place
     private readonly ConcurrentDictionary<string, Ending> _endings = new();
+    private readonly ConcurrentDictionary<Place, string> _moving = new(); // ids of leases that somebody is about to change
     private readonly SemaphoreSlim _writing = new(1);
     private bool _doubtful; // whether a write failed whose outcome is not known
 
@@ -68,13 +69,14 @@ internal sealed class LeaseStore : IDisposable
         }
     }
 
-    /// <summary>Changes a lease, if it is there. Waits while its sandbox is being ended.</summary>
+    /// <summary>Changes a lease, if it is there. Waits while its sandbox is being ended; an end that has not begun does not begin before it is changed.</summary>
     /// <param name="id">The sandbox's.</param>
     /// <param name="change">Makes the new lease.</param>
     /// <param name="type">The event that this is, if it changes anything; null: none.</param>
     /// <returns>The lease as it is now; null: there is none.</returns>
     public async Task<Lease?> ChangeAsync(string id, Func<Lease, Lease> change, string? type = null)
     {
+        using var moving = Note(_moving, id);
         Ending? ending = null;
         do
         {
@@ -96,13 +98,13 @@ internal sealed class LeaseStore : IDisposable
     }
 
     /// <summary>Begins to end a sandbox whose time is over. Changes of its lease wait until this is disposed: who was told that he moved the end does not see the old one kept.</summary>
-    /// <returns>Null: its time is not over any more, or it is gone.</returns>
+    /// <returns>Null: its time is not over any more, or somebody is about to move it, or it is gone.</returns>
     public async Task<Ending?> BeginEndAsync(string id)
     {
         await _writing.WaitAsync();
         try
         {
-            if (Find(id) is not { } lease || lease.EndAt > _time.GetUtcNow())
+            if (Find(id) is not { } lease || lease.EndAt > _time.GetUtcNow() || Resumers(id) > 0 || _moving.Values.Contains(id))
                 return null;
             var ending = new Ending(lease, () => _endings.TryRemove(id, out _));
             return _endings.TryAdd(id, ending) ? ending : null;
@@ -134,14 +136,13 @@ internal sealed class LeaseStore : IDisposable
     /// <exception cref="TeamLimitException">The team runs as many as it may.</exception>
     public async Task<IDisposable> TakePlaceAsync(Lease lease)
     {
+        using var moving = Note(_moving, lease.Id);
         await _writing.WaitAsync();
         try
         {
             if (Resumers(lease.Id) == 0 && Find(lease.Id) is { TakesPlace: false })
                 CheckPlaces(_teams.Get(lease.TeamId), 1);
-            var place = new Place(left => _resuming.TryRemove(left, out _));
-            _resuming[place] = lease;
-            return place;
+            return Note(_resuming, lease);
         }
         finally
         {
@@ -259,6 +260,13 @@ internal sealed class LeaseStore : IDisposable
         {
             _writing.Release();
         }
+    }
+
+    private static Place Note<T>(ConcurrentDictionary<Place, T> noted, T value)
+    {
+        var place = new Place(left => noted.TryRemove(left, out _));
+        noted[place] = value;
+        return place;
     }
 
     private sealed class Place(Action<Place> leave) : IDisposable

@@ -44,6 +44,7 @@ internal sealed class LeasedSandboxes(ISandboxes sandboxes, ISnapshots snapshots
     /// <exception cref="SandboxException">FailedPrecondition: it runs, and was to boot.</exception>
     public async Task<SandboxInfo> ResumeAsync(SandboxInfo sandbox, LeaseTerms terms, bool memory, CancellationToken cancellationToken)
     {
+        sandbox = await sandboxes.SettledAsync(sandbox.Id, cancellationToken) ?? throw NotFound(sandbox.Id.ToString());
         if (!memory && sandbox.State == SandboxState.Running)
             throw new SandboxException(ErrorCode.FailedPrecondition, $"Sandbox '{sandbox.Id}' is running, and cannot be booted anew.", $"Pause it first: `mitos pause {sandbox.Id}`; or create another.");
         if (terms.Life is null && !(await LeaseOfAsync(sandbox)).HasEnd)

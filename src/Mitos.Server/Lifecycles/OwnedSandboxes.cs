@@ -17,7 +17,7 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
     public async Task<SandboxInfo> CreateAsync(CreateSandboxSpec spec, CancellationToken cancellationToken)
     {
         var id = spec.Id ?? SandboxId.New();
-        var snapshot = spec.Snapshot is { } named && engine.Snapshots.TryFind(named) is { } found && Caller.Sees(owners.TeamOf(found)) ? found : null;
+        var snapshot = spec.Snapshot is { } named ? owners.Find(engine.Snapshots, named) : null;
         if (leases.Find(id.ToString()) is null)
             await leases.AddAsync([snapshot is null ? Lease.For(id, spec.Snapshot ?? spec.Template, Now()) : owners.SourceOf(snapshot).Child(id, Now()) with { TeamId = Caller.Team }]);
         try
@@ -26,7 +26,7 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
                 throw NoSnapshot(spec.Snapshot);
             if (spec.Snapshot is null)
                 templates.Check(spec.Template);
-            var info = await _inner.CreateAsync(spec with { Id = id, Scope = Team.NameScope(Caller.Team) }, cancellationToken);
+            var info = await _inner.CreateAsync(spec with { Id = id, Scope = Team.NameScope(Caller.Team), Snapshot = snapshot?.Id }, cancellationToken);
             Caller.Current?.Made.Add(id.ToString());
             return info;
         }
@@ -44,9 +44,7 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
 
     public Task<ForkResult> ForkSnapshotAsync(string snapshot, ForkSpec spec, CancellationToken cancellationToken)
     {
-        var found = engine.Snapshots.TryFind(snapshot);
-        if (found is null || !Caller.Sees(owners.TeamOf(found)))
-            throw NoSnapshot(snapshot);
+        var found = owners.Find(engine.Snapshots, snapshot) ?? throw NoSnapshot(snapshot);
         var source = owners.SourceOf(found);
         return MakeAsync(spec, id => source.Child(id, Now()), with => _inner.ForkSnapshotAsync(found.Id, with, cancellationToken));
     }
@@ -77,6 +75,9 @@ internal sealed class OwnedSandboxes(IHostEngine engine, LeaseStore leases, Snap
     }
 
     public SandboxInfo? TryGet(SandboxId id) => Caller.Sees(leases.TeamOf(id.ToString())) ? _inner.TryGet(id) : null;
+
+    public async Task<SandboxInfo?> SettledAsync(SandboxId id, CancellationToken cancellationToken) =>
+        Caller.Sees(leases.TeamOf(id.ToString())) ? await _inner.SettledAsync(id, cancellationToken) : null;
 
     public AgentClient Agent(SandboxId id) => _inner.Agent(Get(id).Id);
 

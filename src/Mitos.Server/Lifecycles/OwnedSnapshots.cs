@@ -48,15 +48,14 @@ internal sealed class OwnedSnapshots(IHostEngine engine, LeaseStore leases, Snap
 
     public IReadOnlyList<SnapshotInfo> List() => Caller.SeesAll ? _inner.List() : _inner.List().Where(IsSeen).ToList();
 
-    public SnapshotInfo? TryFind(string idOrName) => _inner.TryFind(idOrName) is { } found && IsSeen(found) ? found : null;
+    public SnapshotInfo? TryFind(string idOrName) => owners.Find(_inner, idOrName);
 
     public SnapshotInfo? TryFindPaused(SandboxId id) => Caller.Sees(leases.TeamOf(id.ToString())) ? _inner.TryFindPaused(id) : null;
 
     public void Remove(string id)
     {
-        if (TryFind(id) is null)
-            throw SandboxException.NotFound("snapshot", id, "`mitos snapshot ls` lists the snapshots.");
-        _inner.Remove(id);
+        var found = TryFind(id) ?? throw SandboxException.NotFound("snapshot", id, "`mitos snapshot ls` lists the snapshots.");
+        _inner.Remove(found.Id);
     }
 
     private bool IsSeen(SnapshotInfo snapshot) => Caller.Sees(owners.TeamOf(snapshot));

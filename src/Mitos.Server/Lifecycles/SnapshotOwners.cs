@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Microsoft.EntityFrameworkCore;
+using Mitos.Engine.Errors;
 using Mitos.Engine.Snapshots;
 using Mitos.Server.Accounts;
 using Mitos.Server.Storage;
@@ -23,6 +24,19 @@ internal sealed class SnapshotOwners
 
     /// <summary>The team that owns a snapshot: that of the sandbox that it was taken of.</summary>
     public string TeamOf(SnapshotInfo snapshot) => _owners.GetValueOrDefault(snapshot.Id)?.TeamId ?? _leases.TeamOf(snapshot.Source.ToString());
+
+    /// <summary>A snapshot that the caller sees, by its id or its name: names are unique in a team, and who sees all teams means his own one's first. Null: there is none.</summary>
+    /// <exception cref="SandboxException">Conflict: several teams have one of that name, and the caller's own has none.</exception>
+    public SnapshotInfo? Find(ISnapshots all, string idOrName)
+    {
+        if (all.TryFind(idOrName) is not { } found)
+            return null;
+        if (found.Id == idOrName && Caller.Sees(TeamOf(found)))
+            return found;
+        var named = all.List().Where(snapshot => snapshot.Name == idOrName && Caller.Sees(TeamOf(snapshot))).ToList();
+        return named.FirstOrDefault(snapshot => TeamOf(snapshot) == Caller.Team) ?? (named.Count <= 1 ? named.FirstOrDefault()
+            : throw new SandboxException(ErrorCode.Conflict, $"{named.Count} snapshots are named '{idOrName}'.", "Give the id: " + string.Join(", ", named.Take(5).Select(snapshot => snapshot.Id))));
+    }
 
     /// <summary>The lease of which that of a sandbox made of a snapshot is a child.</summary>
     public Lease SourceOf(SnapshotInfo snapshot) => (_owners.GetValueOrDefault(snapshot.Id) ?? New(snapshot)).ToSource();

@@ -61,8 +61,8 @@ internal sealed class AuditLog(string directory, ILogger<AuditLog> logger, long 
 }
 
 /// <param name="At">When it was answered.</param>
-/// <param name="Team">Of the caller; null: he showed no valid key.</param>
-/// <param name="Key">Id of the key; null: none, or the local user.</param>
+/// <param name="Team">Of the caller; null: he showed no key that there is.</param>
+/// <param name="Key">Id of the key, which has expired where the status is 401; null: none, or the local user.</param>
 /// <param name="Address">Where it came from; null: the local socket.</param>
 /// <param name="Method">Of HTTP.</param>
 /// <param name="Route">The address as it is described, with names of parameters for their values; null: there is nothing at the address.</param>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { api } from '../lib/http.mjs'
+import { api, ask, askAgent } from '../lib/http.mjs'
 import { create, remove, sandboxTest } from '../lib/sandboxes.mjs'
 import { Sandbox, sdk } from '../lib/sdk.mjs'
 import { until } from '../lib/wait.mjs'
@@ -41,6 +41,32 @@ test('auto-pause without auto-resume requires connect to wake', async () => {
   await sandbox.connect({ timeoutMs: 60_000 })
   assert.equal(await stateOf(sandbox), 'running')
   assert.equal(await sandbox.files.read('kept.txt'), 'kept')
+  await remove(sandbox)
+})
+
+test('auto-resume: commands, files and signed addresses wake it, for as long as it was to live; strangers do not', async () => {
+  const sandbox = await create({ timeoutMs: 1_800_000, lifecycle: { onTimeout: 'pause', autoResume: true } })
+  const url = await sandbox.downloadUrl('kept.txt')
+  await sandbox.files.write('kept.txt', 'kept')
+  const command = await sandbox.commands.run('sleep 3600', { background: true, timeoutMs: 0 })
+  const pid = command.pid
+  await command.disconnect()
+  const wakes = async (act) => {
+    await sandbox.pause()
+    assert.equal(await sandbox.isRunning(), false) // a question, and no use
+    assert.equal((await ask(sandbox.sandboxId, 49983, '/files?path=kept.txt', { headers: { 'X-Access-Token': 'wrong' } })).status, 401)
+    assert.equal((await ask(sandbox.sandboxId, 49983, '/envs')).status, 401)
+    assert.equal((await fetch(url.replace(/signature=[^&]*/, 'signature=v1_wrong'))).status, 401)
+    assert.equal(await stateOf(sandbox), 'paused')
+    await act()
+    const left = (await sandbox.getInfo()).endAt - Date.now()
+    assert.ok(left > 1_700_000 && left <= 1_800_000, `${left} ms are left`)
+  }
+  await wakes(async () => assert.equal((await sandbox.commands.run('cat kept.txt')).stdout, 'kept'))
+  await wakes(async () => assert.equal(await sandbox.files.read('kept.txt'), 'kept'))
+  await wakes(async () => assert.equal(await (await fetch(url)).text(), 'kept'))
+  await wakes(async () => assert.ok((await sandbox.commands.list()).some((process) => process.pid === pid)))
+  assert.equal((await askAgent(sandbox, '/envs')).status, 200)
   await remove(sandbox)
 })
 

@@ -19,7 +19,9 @@ sharedTest('the logs of a sandbox', async (sandbox) => {
     assert.match(level, /^(debug|info|warn|error)$/)
   }
   const old = await read(sandbox, '', '')
-  assert.deepEqual(old.logs.map((log) => log.line), old.logEntries.map((entry) => entry.message))
+  const lines = old.logs.map((log) => JSON.parse(log.line)) // as the command line of E2B reads them
+  assert.deepEqual(lines.map(({ message, level }) => [message, level]), old.logEntries.map(({ message, level }) => [message, level]))
+  assert.ok(lines.every(({ logger }) => logger === 'process' || logger === 'console'))
   assert.deepEqual(old.logEntries, logs)
 })
 

@@ -51,6 +51,8 @@ public sealed class HelpTests(MitosFixture fixture)
     [InlineData("template")]
     [InlineData("template build")]
     [InlineData("template ls")]
+    [InlineData("template publish")]
+    [InlineData("template unpublish")]
     [InlineData("template rm")]
     [InlineData("doctor")]
     [InlineData("bench")]

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json;
 using Mitos.Cli.Tests.Hosting;
 using Mitos.Contracts;
 
@@ -121,6 +123,35 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         (await _mitos.RunAsync("keys", "rm", "for ci")).Refused(3, "for ci", id); // keys are removed by id
         Assert.Equal(id, (await _mitos.RunAsync("keys", "rm", id)).Ok());
         (await _mitos.RunAsync("keys", "rm", id)).Refused(3, "mitos keys ls");
+    }
+
+    [Fact]
+    public async Task A_key_expires_when_it_was_said_to_and_its_owner_is_told_so()
+    {
+        async Task<string> RowAsync(string name) => (await _mitos.RunAsync("keys", "ls")).Ok().Split('\n').Single(line => line.Contains(name, StringComparison.Ordinal));
+        foreach (var (name, expires, shown) in new[] { ("a-while", "30d", @"in (30|29)d$"), ("a-day", "2999-01-31", @"in \d+d$"), ("a-moment", "2999-01-31T18:00", @"in \d+d$"), ("forever", "never", "never$") })
+        {
+            Assert.Matches("^mitos_", (await _mitos.RunAsync("keys", "create", name, "--expires", expires)).Ok());
+            Assert.Matches(shown, await RowAsync(name));
+        }
+        var listed = JsonDocument.Parse((await _mitos.RunAsync("keys", "ls", "--json")).Ok()).RootElement.EnumerateArray().ToDictionary(key => key.GetProperty("name").GetString()!);
+        Assert.Equal(DateTimeOffset.Parse("2999-01-31T00:00Z", CultureInfo.InvariantCulture), listed["a-day"].GetProperty("expiresAt").GetDateTimeOffset());
+        Assert.Equal(DateTimeOffset.Parse("2999-01-31T18:00Z", CultureInfo.InvariantCulture), listed["a-moment"].GetProperty("expiresAt").GetDateTimeOffset());
+        Assert.False(listed["forever"].TryGetProperty("expiresAt", out _));
+        foreach (var wrong in new[] { "soon", "2027-02-30", "31.1.2027", "-1d" })
+            (await _mitos.RunAsync("keys", "create", "none", $"--expires={wrong}")).Refused(2, "30d");
+        foreach (var past in new[] { "2001-01-01", "0" })
+            (await _mitos.RunAsync("keys", "create", "none", "--expires", past)).Refused(2, "--expires is", "past");
+
+        var made = await _mitos.RunAsync("keys", "create", "brief", "--expires", "1s");
+        Assert.Contains("it expires at ", made.Errors, StringComparison.Ordinal);
+        string answer;
+        do
+            answer = (await _mitos.ShellAsync($"curl -s -H 'X-API-KEY: {made.Ok()}' {_mitos.Url}/v1/keys")).Ok();
+        while (answer.StartsWith('['));
+        Assert.Contains("'brief' expired at ", answer, StringComparison.Ordinal);
+        Assert.Contains("mitos keys create", answer, StringComparison.Ordinal);
+        Assert.Matches(@"expired \d+s ago$", await RowAsync("brief"));
     }
 
     [Fact]

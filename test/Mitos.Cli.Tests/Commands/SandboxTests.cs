@@ -89,8 +89,16 @@ public sealed class SandboxTests(MitosFixture fixture) : IAsyncLifetime
         Assert.Contains(id, (await _mitos.RunAsync("ls")).Ok(), StringComparison.Ordinal);
         Assert.Equal(id, (await _mitos.RunAsync("ls", "-q")).Ok());
         Assert.Matches($@"{id}\s+dev\s+running\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+\d+\.\d\s+-\s+\d+\.\d\s+\d+", (await _mitos.RunAsync("top", "--once")).Ok());
+        var silent = await _mitos.RunAsync("logs", "dev");
+        Assert.Equal("", silent.Ok());
+        Assert.Contains("nothing is on the console of dev: ", silent.Errors, StringComparison.Ordinal);
+        Assert.Contains("mitos exec dev -- ps ax", silent.Errors, StringComparison.Ordinal);
+        var asJson = await _mitos.RunAsync("logs", "dev", "--json");
+        Assert.Equal(("", ""), (asJson.Json().GetProperty("console").GetString(), asJson.Errors));
         await _mitos.InAsync(id, "echo a word from the guest > /dev/ttyS0");
-        Assert.Contains("a word from the guest", (await _mitos.RunAsync("logs", "dev")).Ok(), StringComparison.Ordinal);
+        var spoken = await _mitos.RunAsync("logs", "dev");
+        Assert.Contains("a word from the guest", spoken.Ok(), StringComparison.Ordinal);
+        Assert.Equal("", spoken.Errors);
         await using var logs = _mitos.Start("logs", "-f", "dev");
         for (var i = 0; i < 3; i++)
         {

@@ -1,8 +1,9 @@
+using System.Text.Json;
 using Mitos.Cli.Tests.Hosting;
 
 namespace Mitos.Cli.Tests.Commands;
 
-/// <summary>template build, ls, rm.</summary>
+/// <summary>template build, ls, publish, unpublish, rm.</summary>
 public sealed class TemplateTests(MitosFixture fixture) : IAsyncLifetime
 {
     private readonly Installation _mitos = fixture.Mitos;
@@ -33,6 +34,13 @@ public sealed class TemplateTests(MitosFixture fixture) : IAsyncLifetime
         var id = await _mitos.CreateAsync("--template", "web");
         Assert.Equal("copiedran mint", await _mitos.InAsync(id, "echo $(curl -s http://127.0.0.1:8000/page) $FLAVOUR"));
         Assert.Matches(@"web +base +1 +512 +\d+\.\d +\d+\.\d +\d+s +1", (await _mitos.RunAsync("template", "ls")).Ok());
+        Assert.Matches(@"(?m)^web .* yes$", (await _mitos.RunAsync("template", "ls")).Ok()); // the operator's are for all
+        Assert.Equal("web", (await _mitos.RunAsync("template", "unpublish", "web")).Ok());
+        Assert.Matches(@"(?m)^web .* no$", (await _mitos.RunAsync("template", "ls")).Ok());
+        (await _mitos.RunAsync("template", "publish", "webb")).Refused(3, "webb", "web");
+        var published = await _mitos.RunAsync("template", "publish", "web", "webb", "--json");
+        Assert.Equal((7, true, "not_found"), (published.Code, JsonDocument.Parse(published.Output).RootElement[0].GetProperty("template").GetProperty("public").GetBoolean(),
+            JsonDocument.Parse(published.Output).RootElement[1].GetProperty("error").GetProperty("code").GetString()));
         (await _mitos.RunAsync("template", "rm", "web")).Refused(4, "1 sandbox", "mitos ls");
         (await _mitos.RunAsync("create", "--template", "web", "--memory", "1024")).Refused(4, "512 MiB", "mitos template build web");
         (await _mitos.RunAsync("template", "rm", "base")).Refused(4, "web", "mitos template rm web");

@@ -15,6 +15,7 @@ public sealed class EmptyCacheDaemon : Daemon
 
     public override async ValueTask InitializeAsync()
     {
+        Belongings.Add(CacheDirectory);
         Directory.CreateDirectory(CacheDirectory);
         foreach (var kernel in Directory.EnumerateDirectories("/var/cache/mitos", "kernel-*").Where(path => !path.Contains(".draft-", StringComparison.Ordinal)))
             File.CreateSymbolicLink(Path.Combine(CacheDirectory, Path.GetFileName(kernel)), kernel);

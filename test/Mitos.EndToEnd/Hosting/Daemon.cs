@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Mitos.Contracts;
+using Mitos.TestKit;
 
 namespace Mitos.EndToEnd.Hosting;
 
@@ -28,6 +29,7 @@ public class Daemon : IAsyncLifetime
             ["NO_COLOR"] = "",
             ["MITOS_GUEST_DIR"] = "",
         };
+        Belongings = new Belongings(StateDirectory, RunDirectory);
         Runner = new Runner(_environment);
         Leftovers = new Leftovers(this);
     }
@@ -47,6 +49,9 @@ public class Daemon : IAsyncLifetime
     internal Runner Runner { get; }
 
     internal Leftovers Leftovers { get; }
+
+    /// <summary>For whatever a derived one has beside it.</summary>
+    protected Belongings Belongings { get; }
 
     protected IDictionary<string, string> Variables => _environment;
 
@@ -82,11 +87,12 @@ public class Daemon : IAsyncLifetime
     internal async Task RefreshPidAsync() => Pid = (await MitosAsync("status", "--json")).Json(ContractsJson.Default.HealthBody).Pid;
 
     /// <summary>Starts the daemon by itself: <c>mitos up</c> would build <c>base</c>.</summary>
-    internal async Task StartAsync()
+    /// <param name="variables">Of the daemon only, <c>NAME=VALUE</c>.</param>
+    internal async Task StartAsync(params string[] variables)
     {
         Directory.CreateDirectory(StateDirectory);
         var log = Path.Combine(StateDirectory, "mitosd.log");
-        (await Runner.RunAsync("/bin/sh", ["-c", "setsid \"$0\" >>\"$1\" 2>&1 </dev/null &", Programs.Daemon, log])).Ok();
+        (await Runner.RunAsync("/bin/sh", ["-c", "log=$0; setsid env \"$@\" >>\"$log\" 2>&1 </dev/null &", log, .. variables, Programs.Daemon])).Ok();
         var limit = DateTime.UtcNow + TimeSpan.FromMinutes(1);
         Run status;
         while ((status = await MitosAsync("status", "--json")).Code != 0)
@@ -117,6 +123,7 @@ public class Daemon : IAsyncLifetime
         await EndAsync();
         await DeleteStateAsync();
         Directory.Delete(RunDirectory, recursive: true);
+        Belongings.Dispose();
     }
 
     protected virtual ValueTask DeleteStateAsync()

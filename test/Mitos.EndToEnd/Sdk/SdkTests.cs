@@ -12,6 +12,8 @@ public sealed class SdkTests(SdkDaemon daemon) : IClassFixture<SdkDaemon>
 
     public static TheoryData<string> DomainFiles => [.. FilesOf("domain")];
 
+    public static TheoryData<string> CommandLineFiles => [.. FilesOf("cli")];
+
     [Theory]
     [MemberData(nameof(CoreFiles))]
     public Task What_every_release_needs_is_served(string package, string file) => daemon.RunAsync(file, package);
@@ -23,6 +25,10 @@ public sealed class SdkTests(SdkDaemon daemon) : IClassFixture<SdkDaemon>
     [Theory]
     [MemberData(nameof(DomainFiles))]
     public Task What_takes_host_names_and_TLS_is_served(string file) => daemon.RunByDomainAsync(file);
+
+    [Theory]
+    [MemberData(nameof(CommandLineFiles))]
+    public Task What_their_command_line_asks_for_is_served(string file) => daemon.RunAsync(file, "@e2b/cli");
 
     internal static IEnumerable<string> FilesOf(string folder) => Directory.EnumerateFiles(Path.Combine(SdkDaemon.Tests, folder), "*.test.mjs").Order()
         .Select(path => Path.GetRelativePath(SdkDaemon.Tests, path));

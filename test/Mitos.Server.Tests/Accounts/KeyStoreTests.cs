@@ -80,6 +80,57 @@ public sealed class KeyStoreTests(PostgresServer postgres)
         Assert.Null(state.Keys.Find(secret));
     }
 
+    [Theory]
+    [InlineData("sqlite")]
+    [InlineData("postgres")]
+    public async Task A_key_is_valid_until_its_end_to_the_millisecond_also_after_a_restart(string provider)
+    {
+        using var scratch = await Scratch.MakeAsync(provider, postgres);
+        using var state = scratch.Open();
+        var time = new SetTime(new DateTimeOffset(2026, 11, 26, 12, 0, 0, TimeSpan.Zero));
+        var keys = new KeyStore(state.Database, scratch.Directory, time);
+        var end = time.Now.AddDays(30).AddMilliseconds(1);
+        var (key, secret) = await keys.CreateAsync(Team.DefaultId, "visitor", expiresAt: end);
+        var (_, endless) = await keys.CreateAsync(Team.DefaultId, "endless");
+        Assert.Equal(end, key.ExpiresAt);
+        time.Now = end.AddMilliseconds(-1);
+        keys.Use(keys.Find(secret)!); // what is written of it meanwhile does not make it live longer
+        await keys.RenameAsync(null, key.Id, "renamed");
+        Assert.Equal((key.Id, null), (keys.Find(secret)?.Id, keys.FindExpired(secret)));
+        foreach (var store in new[] { keys, new KeyStore(state.Database, scratch.Directory, time) })
+        {
+            time.Now = end;
+            Assert.Equal((null, key.Id), (store.Find(secret)?.Id, store.FindExpired(secret)?.Id));
+            Assert.Equal((null, key.Id), (store.Find(KeyStore.ToE2B(secret))?.Id, store.FindExpired(KeyStore.ToE2B(secret))?.Id));
+            Assert.NotNull(store.Find(endless));
+            Assert.Null(store.FindExpired(endless));
+            Assert.Null(store.FindExpired("mitos_" + new string('0', KeyStore.SecretLength)));
+            time.Now = end.AddMilliseconds(-1);
+            Assert.NotNull(store.Find(secret));
+        }
+        Assert.Equal(["default", "endless", "renamed"], keys.List(null).Select(listed => listed.Name).Order()); // one that expired is still shown
+    }
+
+    [Fact]
+    public async Task A_key_that_expires_makes_none_that_outlives_it_and_counts_for_the_last_one_while_it_is_valid()
+    {
+        using var scratch = await Scratch.MakeAsync("sqlite", postgres);
+        using var state = scratch.Open();
+        var time = new SetTime(new DateTimeOffset(2026, 11, 26, 12, 0, 0, TimeSpan.Zero));
+        var keys = new KeyStore(state.Database, scratch.Directory, time);
+        var first = Assert.Single(keys.List(null));
+        var end = time.Now.AddHours(1);
+        var (maker, _) = await keys.CreateAsync(Team.DefaultId, "maker", first.Id, end);
+        Assert.Equal(end, (await keys.CreateAsync("another", "child", maker.Id)).Key.ExpiresAt);
+        Assert.Equal(end, (await keys.CreateAsync("another", "child", maker.Id, end)).Key.ExpiresAt);
+        foreach (var wrong in new[] { end.AddMilliseconds(1), time.Now, time.Now.AddYears(-1) })
+            Assert.Equal(ErrorCode.InvalidArgument, (await Assert.ThrowsAsync<SandboxException>(() => keys.CreateAsync("another", "child", maker.Id, wrong))).Code);
+        time.Now = end;
+        Assert.Equal(ErrorCode.FailedPrecondition, (await Assert.ThrowsAsync<SandboxException>(() => keys.DeleteAsync(null, first.Id))).Code); // the other has expired
+        await keys.DeleteAsync(null, maker.Id);
+        Assert.Equal(ErrorCode.FailedPrecondition, (await Assert.ThrowsAsync<SandboxException>(() => keys.DeleteAsync(null, first.Id))).Code);
+    }
+
     [Fact]
     public async Task The_last_use_is_written_at_most_once_a_minute()
     {

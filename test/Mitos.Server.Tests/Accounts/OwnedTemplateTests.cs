@@ -1,3 +1,4 @@
+using Mitos.Client;
 using Mitos.Contracts;
 using Mitos.Server.Tests.Api;
 
@@ -33,7 +34,17 @@ public sealed class OwnedTemplateTests(ServerFixture server)
         Assert.Equal(ErrorCodes.PermissionDenied, (await SendAsync(other.Http, "DELETE", $"v1/templates/{Name}").RefusedAsync(403)).Code);
         await SendAsync(other.Http, "DELETE", "templates/base").E2BRefusedAsync(403);
 
+        Assert.Equal(ErrorCodes.PermissionDenied, (await SendAsync(other.Http, "PATCH", $"v1/templates/{Name}", """{"public":false}""").RefusedAsync(403)).Code);
+
+        // by either API, and by the client
         await SendAsync(owner.Http, "PATCH", $"v2/templates/{Name}", """{"public":false}""").ReadAsync();
+        await IsNotThereAsync(other.Http);
+        using var client = MitosClient.Remote(server.Address, owner.Key.Key!);
+        Assert.True((await client.SetTemplateVisibilityAsync(Name, true)).Public);
+        Assert.True((await other.Http.GetAsync($"v1/templates/{Name}").ReadAsync<TemplateBody>()).Public);
+        foreach (var wrong in new[] { "{}", """{"public":null}""", """{"public":"yes"}""", "" })
+            await SendAsync(owner.Http, "PATCH", $"v1/templates/{Name}", wrong).RefusedAsync(400);
+        Assert.False((await server.Client.SetTemplateVisibilityAsync(Name, false)).Public); // the local user
         await IsNotThereAsync(other.Http);
         await other.Http.GetAsync($"sandboxes/{sandbox}").ReadAsync(); // what was made of it lives on
         await other.Http.DeleteAsync($"sandboxes/{sandbox}").DoneAsync();
@@ -48,7 +59,7 @@ public sealed class OwnedTemplateTests(ServerFixture server)
         {
             ("GET", "templates/{0}", ""), ("GET", "templates/aliases/{0}", ""), ("DELETE", "templates/{0}", ""), ("PATCH", "v2/templates/{0}", """{"public":true}"""),
             ("POST", "v2/sandboxes", """{"templateID":"{0}"}"""), ("POST", "sandboxes", """{"templateID":"{0}"}"""),
-            ("GET", "v1/templates/{0}", ""), ("DELETE", "v1/templates/{0}", ""), ("POST", "v1/sandboxes", """{"template":"{0}"}"""), ("POST", "v1/templates", """{"name":"on-another","from":"{0}"}"""),
+            ("GET", "v1/templates/{0}", ""), ("PATCH", "v1/templates/{0}", """{"public":true}"""), ("DELETE", "v1/templates/{0}", ""), ("POST", "v1/sandboxes", """{"template":"{0}"}"""), ("POST", "v1/templates", """{"name":"on-another","from":"{0}"}"""),
         })
         {
             // as if it were absent: nothing but its name differs from one that is, and one that is near is not told its name

@@ -121,6 +121,21 @@ public sealed class TeamTests(ServerFixture server)
         Assert.Contains("120 seconds", await SendAsync(team.Http, "POST", "v2/sandboxes", """{"templateID":"base","timeout":121}""").E2BRefusedAsync(400), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_time_that_nobody_asked_for_is_at_most_the_team_s()
+    {
+        await server.EnsureBaseAsync();
+        using var team = await TestTeam.MakeAsync(server, ""","maxTimeoutSeconds":120""");
+        var id = await team.CreateAsync();
+        using (var connected = await SendAsync(team.Http, "POST", $"v2/sandboxes/{id}/connect"))
+            Assert.Equal(200, (int)connected.StatusCode);
+        await SendAsync(team.Http, "POST", $"v2/sandboxes/{id}/connect", """{"timeout":121}""").E2BRefusedAsync(400);
+        await SendAsync(team.Http, "POST", $"sandboxes/{id}/connect", "{}").E2BRefusedAsync(400); // must say it there
+        var end = (await team.Http.GetAsync($"sandboxes/{id}").ReadAsync()).GetProperty("endAt").GetDateTimeOffset();
+        Assert.True(end <= DateTimeOffset.UtcNow.AddSeconds(120));
+        await team.Http.DeleteAsync($"sandboxes/{id}").DoneAsync();
+    }
+
     private static Task<HttpResponseMessage> SendAsync(HttpClient http, string method, string path, string body = "") =>
         http.SendAsync(new HttpRequestMessage(new HttpMethod(method), path) { Content = body.Length > 0 ? HttpRequests.Json(body) : null }, ServerFixture.Soon);
 }

@@ -18,6 +18,15 @@ public sealed class SchemaValidator(JsonElement schemas)
         return type.ValueKind == JsonValueKind.Array ? [.. type.EnumerateArray().Select(name => name.GetString()!)] : [type.GetString()!];
     }
 
+    /// <summary>The fields of what a schema describes, none if that is no object.</summary>
+    public IReadOnlyList<string> PropertiesOf(JsonElement schema)
+    {
+        schema = Resolve(schema);
+        if (schema.TryGetProperty("oneOf", out var options))
+            return [.. options.EnumerateArray().SelectMany(PropertiesOf)];
+        return schema.TryGetProperty("properties", out var properties) ? [.. properties.EnumerateObject().Select(property => property.Name)] : [];
+    }
+
     public IEnumerable<string> Check(JsonElement value, JsonElement schema, string at)
     {
         schema = Resolve(schema);

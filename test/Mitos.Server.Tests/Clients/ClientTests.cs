@@ -30,7 +30,7 @@ public sealed class ClientTests(ServerFixture server)
     }
 
     [Fact]
-    public async Task Every_operation_of_the_API_has_a_method()
+    public void Every_operation_of_the_API_has_a_method_that_says_all_that_it_takes()
     {
         // by name, where a method is called otherwise than its operation
         var named = new Dictionary<string, string>
@@ -49,11 +49,23 @@ public sealed class ClientTests(ServerFixture server)
             ["attachProcess"] = "Attach",
             ["signalProcess"] = "Signal",
             ["statFile"] = "Stat",
+            ["updateTemplate"] = "SetTemplateVisibility",
         };
-        var methods = typeof(MitosClient).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Select(method => method.Name).ToHashSet();
-        await Task.CompletedTask;
+        // what a parameter is called otherwise than its field
+        var said = new Dictionary<string, string> { ["sandbox"] = "id", ["timeoutSeconds"] = "timeout", ["public"] = "isPublic" };
+        var methods = typeof(MitosClient).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).ToLookup(method => method.Name);
         Assert.All(server.Api.Operations, operation =>
-            Assert.Contains((named.GetValueOrDefault(operation.Id) ?? char.ToUpperInvariant(operation.Id[0]) + operation.Id[1..]) + "Async", methods));
+        {
+            var name = (named.GetValueOrDefault(operation.Id) ?? char.ToUpperInvariant(operation.Id[0]) + operation.Id[1..]) + "Async";
+            var parameters = methods[name].SelectMany(method => method.GetParameters()).ToList();
+            Assert.True(parameters.Count > 0, $"{operation} has no {name}");
+            // and it takes all that the operation does: each field by itself, or the record that has them
+            var accepted = parameters.SelectMany(parameter => parameter.ParameterType.GetProperties().Where(_ => parameter.ParameterType.Assembly == typeof(ErrorBody).Assembly).Select(field => field.Name).Append(parameter.Name!))
+                .ToHashSet(StringComparer.OrdinalIgnoreCase);
+            var fields = operation.BodySchema is { } schema ? server.Api.Schemas.PropertiesOf(schema) : [];
+            foreach (var wanted in operation.Parameters.Select(parameter => parameter.GetProperty("name").GetString()!).Where(name => operation.Path.Contains($"{{{name}}}", StringComparison.Ordinal) is false).Concat(fields))
+                Assert.True(accepted.Contains(wanted) || (said.TryGetValue(wanted, out var word) && accepted.Contains(word)), $"{name} cannot say '{wanted}', as {operation} does");
+        });
     }
 
     [Theory]

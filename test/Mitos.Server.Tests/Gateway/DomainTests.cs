@@ -31,6 +31,18 @@ public sealed class DomainTests(DomainFixture domain) : IClassFixture<DomainFixt
     }
 
     [Fact]
+    public async Task Calls_of_grpc_reach_servers_in_guests_in_their_own_version_with_their_status_at_the_end()
+    {
+        using var http = domain.Connect("2.0");
+        using var call = new HttpRequestMessage(HttpMethod.Post, domain.Url(DomainFixture.Port, "/a.Service/Method")) { Version = HttpVersion.Version20, Content = new ByteArrayContent([0, 0, 0, 0, 2, 8, 7]) };
+        call.Content.Headers.ContentType = new("application/grpc");
+        using var answer = await http.SendAsync(call, ServerFixture.Soon);
+        Assert.Equal((HttpStatusCode.OK, HttpVersion.Version20), (answer.StatusCode, answer.Version));
+        Assert.Equal([0, 0, 0, 0, 2, 8, 7], await answer.Content.ReadAsByteArrayAsync());
+        Assert.Equal("0", Assert.Single(answer.TrailingHeaders.GetValues("grpc-status")));
+    }
+
+    [Fact]
     public async Task A_client_that_was_not_told_of_the_authority_does_not_trust_it()
     {
         using var http = domain.Connect(trust: false);

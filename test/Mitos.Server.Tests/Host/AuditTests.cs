@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Mitos.Contracts;
 using Mitos.Server.Requests;
+using Mitos.Server.Tests.Accounts;
 using Mitos.Server.Tests.Api;
 
 namespace Mitos.Server.Tests.Host;
@@ -25,6 +26,18 @@ public sealed class AuditTests(ServerFixture server)
         Assert.False(lines[2].TryGetProperty("team", out _));
         foreach (var secret in new[] { created.Key!, server.Key, "audited-name", "content", "query", "mitos_guess" })
             Assert.DoesNotContain(secret, text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_request_with_a_key_that_expired_is_a_line_that_names_the_key()
+    {
+        var expired = await ExpiredKey.MakeAsync(server);
+        using var late = server.Connect(expired.Key);
+        await late.PostJsonAsync("v1/sandboxes", "{}").RefusedAsync(401);
+        var line = JsonDocument.Parse((await File.ReadAllLinesAsync(Path.Combine(server.Options.StateDirectory, "audit.jsonl"), ServerFixture.Soon))[^1]).RootElement;
+        Assert.Equal(("/v1/sandboxes/", 401, expired.Id, Server.Accounts.Team.DefaultId),
+            (line.GetProperty("route").GetString(), line.GetProperty("status").GetInt32(), line.GetProperty("key").GetString(), line.GetProperty("team").GetString()));
+        await server.Http.DeleteAsync($"v1/keys/{expired.Id}").DoneAsync();
     }
 
     [Fact]

@@ -1,7 +1,9 @@
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
+using Mitos.Client;
 using Mitos.Contracts;
+using Mitos.Server.Tests.Accounts;
 using Mitos.Server.Tests.Api;
 
 namespace Mitos.Server.Tests.Host;
@@ -52,5 +54,39 @@ public sealed class AuthenticationTests(ServerFixture server)
         await client.DeleteAsync($"v1/keys/{created.Id}").DoneAsync();
         await client.GetAsync("v1/keys").RefusedAsync(401);
         await server.Http.DeleteAsync($"v1/keys/{created.Id}").RefusedAsync(404);
+    }
+
+    [Fact]
+    public async Task A_stream_goes_on_when_its_key_expires_and_another_is_not_opened()
+    {
+        var sandbox = await server.ShareAsync();
+        for (var life = TimeSpan.FromSeconds(2); ; life *= 2) // until the stream is open before it ends
+        {
+            var key = await ExpiredKey.MakeAsync(server, life);
+            using var client = MitosClient.Remote(server.Address, key.Key!);
+            try
+            {
+                using var session = await client.OpenExecAsync(sandbox, new ExecRequest { Argv = ["cat"], Stdin = true });
+                await ExpiredKey.WaitAsync(key);
+                var refusal = await Assert.ThrowsAsync<MitosException>(() => client.OpenExecAsync(sandbox, new ExecRequest { Argv = ["true"] }));
+                Assert.Equal(ErrorCodes.Unauthenticated, refusal.Code);
+                Assert.Contains("expired", (await Assert.ThrowsAsync<MitosException>(() => client.ListAsync())).Message, StringComparison.Ordinal);
+                await session.WriteAsync("still here"u8.ToArray());
+                await session.CloseStdinAsync();
+                var output = new MemoryStream();
+                await foreach (var (_, bytes) in session.ReadAsync(ServerFixture.Soon))
+                    output.Write(bytes.Span);
+                Assert.Equal(("still here", 0), (Encoding.UTF8.GetString(output.ToArray()), session.ExitCode));
+                return;
+            }
+            catch (MitosException e) when (e.Code == ErrorCodes.Unauthenticated && life < ServerFixture.Limit)
+            {
+                continue;
+            }
+            finally
+            {
+                await server.Http.DeleteAsync($"v1/keys/{key.Id}").DoneAsync();
+            }
+        }
     }
 }

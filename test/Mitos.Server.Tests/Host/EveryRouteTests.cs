@@ -29,6 +29,7 @@ public sealed class EveryRouteTests(ServerFixture server)
             ("listTemplates", () => server.Http.GetAsync("v1/templates")),
             ("getTemplate", () => server.Http.GetAsync("v1/templates/base")),
             ("buildTemplate", () => server.Http.PostJsonAsync("v1/templates", """{"name":"routes","steps":[{"run":"true"}]}""")),
+            ("updateTemplate", () => server.Http.PatchAsync("v1/templates/routes", HttpRequests.Json("""{"public":false}"""))),
             ("removeTemplate", () => server.Http.DeleteAsync("v1/templates/routes")),
             ("createSandbox", () => server.Http.PostJsonAsync("v1/sandboxes", """{"name":"routes-2"}""")),
             ("listSandboxes", () => server.Http.GetAsync("v1/sandboxes?memory=true")),

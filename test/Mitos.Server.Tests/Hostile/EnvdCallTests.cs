@@ -110,6 +110,8 @@ public sealed class EnvdCallTests(ServerFixture server)
                 if (status is >= 500 and not 501)
                     _failures.Add($"{what}: {status}");
                 var text = isStream ? await ReadEndAsync(response) : await response.Content.ReadAsStringAsync(ServerFixture.Soon);
+                if (text is not null && Route.NamesType(text))
+                    _failures.Add($"{what}: {status} names a type: {text}");
                 if (text is null ? mustRefuse : !IsRefusal(text, status) && !(request.Method == HttpMethod.Head && text.Length == 0))
                     _failures.Add($"{what}: {status} {Shown(text ?? "a stream")}");
             }

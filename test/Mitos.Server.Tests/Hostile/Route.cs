@@ -38,6 +38,8 @@ internal sealed record Route(string Method, string Pattern, IReadOnlyList<string
     /// <summary>What is wrong with a refusal; null: nothing. Every one says its code, in its family's form.</summary>
     public string? Check(int status, string text)
     {
+        if (NamesType(text))
+            return $"{status} names a type of .NET's or ours: {text}";
         try
         {
             var body = JsonDocument.Parse(text).RootElement;
@@ -52,6 +54,9 @@ internal sealed record Route(string Method, string Pattern, IReadOnlyList<string
             return $"{status} has no error body: {(text.Length <= 200 ? text : text[..200])}";
         }
     }
+
+    /// <summary>Whether words that a client gets have names of types in them, which mean nothing to him.</summary>
+    public static bool NamesType(string text) => System.Text.RegularExpressions.Regex.IsMatch(text, @"System\.|Mitos\.|Google\.|Nullable|Int32|BytePositionInLine|parameter ""[^""]* ");
 
     public override string ToString() => $"{Method} {Pattern}";
 

@@ -15,7 +15,7 @@ public sealed class RouteTests(ServerFixture server)
     private const string Unknown = "nobody-has-this-name";
 
     // Names things that are not there, and has all fields that are needed anywhere: others are ignored.
-    private const string Body = """{"template":"nobody-has-this-name","templateID":"nobody-has-this-name","from":"nobody-has-this-name","to":"b","sandbox":"nobody-has-this-name","cmd":"true","timeout":60,"timeoutSeconds":60}""";
+    internal const string Body = """{"template":"nobody-has-this-name","templateID":"nobody-has-this-name","from":"nobody-has-this-name","to":"b","sandbox":"nobody-has-this-name","cmd":"true","timeout":60,"timeoutSeconds":60}""";
 
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
 
@@ -138,6 +138,26 @@ public sealed class RouteTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_key_that_expired_is_told_so_everywhere_and_nothing_is_served()
+    {
+        var key = await ExpiredKey.MakeAsync(server);
+        foreach (var route in Route.AllOf(server).Where(route => route.NeedsKey))
+        {
+            foreach (var (name, value) in new[] { ("Authorization", $"Bearer {key.Key}"), ("X-API-Key", key.Key!), ("X-API-Key", "e2b_" + key.Key!["mitos_".Length..]) })
+            {
+                using var late = new HttpClient { BaseAddress = server.Address };
+                late.DefaultRequestHeaders.TryAddWithoutValidation(name, value);
+                await RefusedAsync(late, route, route.At(_ => Unknown), route.TakesBody ? Json(Body) : null, $"{name}, expired", only: 401, says: [key.Name, $" expired at {key.ExpiresAt!.Value.UtcDateTime:O}", "mitos keys create"]);
+            }
+        }
+        Judge();
+        using var open = server.Connect(key.Key);
+        foreach (var address in new[] { "health", "openapi/v1.json" })
+            await open.GetAsync(address).ReadAsync(); // what needs no key
+        await server.Http.DeleteAsync($"v1/keys/{key.Id}").DoneAsync();
+    }
+
+    [Fact]
     public async Task What_is_another_team_s_is_found_nowhere()
     {
         await server.EnsureBaseAsync();
@@ -186,8 +206,9 @@ public sealed class RouteTests(ServerFixture server)
     /// <param name="bare">Whether the web server may refuse it before our code sees it: by a status alone.</param>
     /// <param name="mayAnswer">Whether a GET may be answered.</param>
     /// <param name="only">The one status that is right; 0: any that says it is the client's fault.</param>
+    /// <param name="says">What the answer has.</param>
     /// <param name="expectContinue">Whether the body waits until it is asked for.</param>
-    private async Task RefusedAsync(HttpClient http, Route route, string address, HttpContent? body, string what, bool bare = false, bool mayAnswer = false, int only = 0, bool expectContinue = false)
+    private async Task RefusedAsync(HttpClient http, Route route, string address, HttpContent? body, string what, bool bare = false, bool mayAnswer = false, int only = 0, bool expectContinue = false, string[]? says = null)
     {
         _requests++;
         // as it is written: else the client would resolve `..` itself
@@ -205,6 +226,8 @@ public sealed class RouteTests(ServerFixture server)
                 _failures.Add($"{route}, {what}: {status} {Shown(text)}");
             else if (status >= 400 && !(bare && text.Length == 0) && route.Check(status, text) is { } problem && !mayAnswer)
                 _failures.Add($"{route}, {what}: {problem}");
+            else if (says?.FirstOrDefault(part => !text.Contains(part, StringComparison.Ordinal)) is { } part)
+                _failures.Add($"{route}, {what}: it does not say {part}: {text}");
         }
         catch (OperationCanceledException)
         {

@@ -203,6 +203,33 @@ public sealed class StoreTests(PostgresServer postgres)
     [Theory]
     [InlineData("sqlite")]
     [InlineData("postgres")]
+    public async Task An_end_does_not_begin_while_somebody_is_about_to_move_it(string provider)
+    {
+        using var scratch = await Scratch.MakeAsync(provider, postgres);
+        using var state = scratch.Open();
+        var (lease, other) = (Lease.For(SandboxId.New(), "base", 0, 1000), Lease.For(SandboxId.New(), "base", 0));
+        await state.Leases.AddAsync([lease, other]);
+        using (await state.Leases.TakePlaceAsync(lease)) // for a connect
+            Assert.Null(await state.Leases.BeginEndAsync(lease.Id));
+        using var writing = new ManualResetEventSlim();
+        var before = Task.Run(() => state.Leases.ChangeAsync(other.Id, known =>
+        {
+            writing.Wait();
+            return known;
+        }));
+        while (state.Leases.ChangeAsync(other.Id, known => known) is { IsCompleted: true } quick)
+            await quick; // until they queue
+        var end = state.Leases.BeginEndAsync(lease.Id);
+        var change = state.Leases.ChangeAsync(lease.Id, old => old with { EndAtMs = Lease.Never }); // its turn comes after the end's
+        writing.Set();
+        Assert.Null(await end);
+        Assert.Equal(Lease.Never, (await change)!.EndAtMs);
+        await before;
+    }
+
+    [Theory]
+    [InlineData("sqlite")]
+    [InlineData("postgres")]
     public async Task A_snapshot_knows_what_was_agreed_about_its_sandbox(string provider)
     {
         using var scratch = await Scratch.MakeAsync(provider, postgres);

@@ -165,7 +165,8 @@ internal sealed record TemplateAliasBody(string TemplateID, bool Public);
 
 internal sealed record TeamBody(string TeamID, string Name, string ApiKey, bool IsDefault);
 
-internal sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, MaskBody Mask, string? Key = null, DateTimeOffset? LastUsed = null);
+/// <param name="ExpiresAt">Ours; theirs have no end.</param>
+internal sealed record KeyBody(string Id, string Name, DateTimeOffset CreatedAt, MaskBody Mask, string? Key = null, DateTimeOffset? LastUsed = null, DateTimeOffset? ExpiresAt = null);
 
 internal sealed record MaskBody(string Prefix, int ValueLength, string MaskedValuePrefix, string MaskedValueSuffix);
 

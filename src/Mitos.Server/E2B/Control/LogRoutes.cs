@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace Mitos.Server.E2B.Control;
 
@@ -18,8 +19,13 @@ internal static class LogRoutes
     {
         var (from, limit) = (Number(context, "start", 0, long.MaxValue), (int)Number(context, "limit", MaxEntries, int.MaxValue));
         var entries = logs.Read(control.Get(id).Info).Where(entry => entry.Timestamp.ToUnixTimeMilliseconds() >= from).Take(limit).ToList();
-        return Results.Json(new LogsBody(entries.ConvertAll(entry => new LogBody(entry.Timestamp, entry.Message)), entries), E2BJson.Default.LogsBody);
+        return Results.Json(new LogsBody(entries.ConvertAll(entry => new LogBody(entry.Timestamp, Line(entry))), entries), E2BJson.Default.LogsBody);
     }
+
+    // Clients of this route, E2B's command line among them, read each line as an object, and want a level of it.
+    private static string Line(LogEntryBody entry) => JsonSerializer.Serialize(
+        new Dictionary<string, string>(entry.Fields) { ["level"] = entry.Level, ["message"] = entry.Message, ["logger"] = entry.Fields.GetValueOrDefault("source", "process") },
+        E2BJson.Default.DictionaryStringString);
 
     // Forward from the cursor on, or backward from it.
     private static IResult ReadV2(string id, SandboxControl control, SandboxLogs logs, HttpContext context)

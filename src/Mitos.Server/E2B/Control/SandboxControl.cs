@@ -119,18 +119,19 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
 
     /// <summary>Moves the end further away, never nearer; resumes one that is paused, without its memory if that is not wanted.</summary>
     /// <param name="id">The sandbox.</param>
-    /// <param name="seconds">How long it lives from now on.</param>
+    /// <param name="seconds">How long it lives from now on; null: not said.</param>
+    /// <param name="otherwise">What it is then, at most what its team may have.</param>
     /// <param name="memory">Whether one that is resumed gets its memory.</param>
     /// <param name="cancellationToken">Heeded until it has a machine.</param>
     /// <param name="autoPause">Whether it is paused at its end; null: as before.</param>
     /// <returns>The sandbox, and whether it was resumed.</returns>
-    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int seconds, bool memory, CancellationToken cancellationToken, bool? autoPause = null)
+    public async Task<(SandboxBody Body, bool Resumed)> ConnectAsync(string id, int? seconds, int otherwise, bool memory, CancellationToken cancellationToken, bool? autoPause = null)
     {
-        var timeout = Timeout(seconds, seconds);
-        var seen = Get(id).Info;
+        var timeout = Timeout(seconds, otherwise);
+        var seen = (await GetSettledAsync(id, cancellationToken)).Info;
         try
         {
-            // What it was seen as may be over: one that is just being paused is resumed too.
+            // What it was seen as may be over again: one that is being paused by now is resumed too.
             var (info, lease, resumed) = await leased.ResumeAsync(seen, old => old with
             {
                 EndAtMs = seen.State == SandboxState.Paused ? Now() + (timeout * 1000L) : Math.Max(old.EndAtMs, Now() + (timeout * 1000L)),
@@ -147,18 +148,18 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
     /// <exception cref="E2BException">404; 409: it is paused already.</exception>
     public async Task PauseAsync(string id, bool memory)
     {
-        var (info, lease) = Get(id);
+        var (info, lease) = await GetSettledAsync(id, CancellationToken.None);
         if (info.State == SandboxState.Paused)
             throw new E2BException(409, $"Sandbox '{lease.Id}' is already paused");
         await snapshots.PauseAsync(info.Id, memory, CancellationToken.None);
     }
 
     /// <exception cref="E2BException">404; 409: it runs.</exception>
-    public async Task<SandboxBody> ResumeAsync(string id, int seconds, bool? autoPause, bool memory, CancellationToken cancellationToken)
+    public async Task<SandboxBody> ResumeAsync(string id, int? seconds, int otherwise, bool? autoPause, bool memory, CancellationToken cancellationToken)
     {
-        var (info, lease) = Get(id);
+        var (info, lease) = await GetSettledAsync(id, cancellationToken);
         return info.State == SandboxState.Paused
-            ? (await ConnectAsync(id, seconds, memory, cancellationToken, autoPause)).Body
+            ? (await ConnectAsync(id, seconds, otherwise, memory, cancellationToken, autoPause)).Body
             : throw new E2BException(409, $"Sandbox '{lease.Id}' is already running");
     }
 
@@ -223,6 +224,13 @@ internal sealed class SandboxControl(ISandboxes sandboxes, ISnapshots snapshots,
 
     /// <summary>Without what clients of E2B's put behind it: the id of a client.</summary>
     public static string ShortId(string id) => id.IndexOf('-') is var dash and >= 0 ? id[..dash] : id;
+
+    // As it is when a pause that is under way is over.
+    private async Task<(SandboxInfo Info, Lease Lease)> GetSettledAsync(string id, CancellationToken cancellationToken)
+    {
+        await sandboxes.SettledAsync(Get(id).Info.Id, cancellationToken);
+        return Get(id);
+    }
 
     private async Task<Lease> ChangeAsync((SandboxInfo Info, Lease Lease) sandbox, Func<Lease, Lease> change)
     {

@@ -1,5 +1,5 @@
-using System.Text.Json;
 using Mitos.Engine.Sandboxes;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.E2B.Control;
 
@@ -48,7 +48,7 @@ internal static class SandboxRoutes
         one.MapPost("/resume", async (string id, SandboxControl control, HttpContext context) =>
         {
             var request = await ReadAsync(context, E2BJson.Default.TimeoutRequest);
-            return Results.Json(await control.ResumeAsync(id, request?.Timeout ?? DefaultTimeoutV1, request?.AutoPause, request?.Memory ?? true, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201);
+            return Results.Json(await control.ResumeAsync(id, request?.Timeout, DefaultTimeoutV1, request?.AutoPause, request?.Memory ?? true, context.RequestAborted), E2BJson.Default.SandboxBody, statusCode: 201);
         });
         one.MapPut("/network", async (string id, SandboxControl control, HttpContext context) =>
         {
@@ -60,21 +60,12 @@ internal static class SandboxRoutes
     }
 
     /// <summary>The body, which may be empty, and of any length that is known only at its end.</summary>
-    /// <exception cref="E2BException">400.</exception>
+    /// <exception cref="WrongJsonException">400.</exception>
     public static async Task<T?> ReadAsync<T>(HttpContext context, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
     {
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        if (body.Length == 0)
-            return default;
-        try
-        {
-            return JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), type);
-        }
-        catch (JsonException e)
-        {
-            throw E2BException.Bad($"the body is not the JSON that is expected here: {e.Message}");
-        }
+        return body.Length == 0 ? default : WrongJsonException.Read(body.GetBuffer().AsSpan(0, (int)body.Length), type);
     }
 
     private static async Task<IResult> CreateAsync(SandboxControl control, HttpContext context, int defaultTimeout)
@@ -86,8 +77,9 @@ internal static class SandboxRoutes
     private static async Task<IResult> ConnectAsync(string id, SandboxControl control, HttpContext context, int? defaultTimeout)
     {
         var request = await ReadAsync(context, E2BJson.Default.TimeoutRequest);
-        var timeout = request?.Timeout ?? defaultTimeout ?? throw E2BException.Bad("timeout is required");
-        var (body, resumed) = await control.ConnectAsync(id, timeout, request?.Memory ?? true, context.RequestAborted);
+        if (request?.Timeout is null && defaultTimeout is null)
+            throw E2BException.Bad("timeout is required");
+        var (body, resumed) = await control.ConnectAsync(id, request?.Timeout, defaultTimeout ?? 0, request?.Memory ?? true, context.RequestAborted);
         return Results.Json(body, E2BJson.Default.SandboxBody, statusCode: resumed ? 201 : 200);
     }
 

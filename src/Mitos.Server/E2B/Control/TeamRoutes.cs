@@ -15,7 +15,7 @@ internal static class TeamRoutes
         app.MapGet("/api-keys", (KeyStore keys) => Results.Json(keys.List(Caller.Team).Select(key => Describe(key)).ToList(), E2BJson.Default.ListKeyBody));
         app.MapPost("/api-keys", async (KeyStore keys, HttpContext context) =>
         {
-            var (key, secret) = await keys.CreateAsync(Caller.Team, await ReadNameAsync(context));
+            var (key, secret) = await keys.CreateAsync(Caller.Team, await ReadNameAsync(context), Caller.Current?.KeyId);
             return Results.Json(Describe(key, secret), E2BJson.Default.KeyBody, statusCode: 201);
         });
         app.MapPatch("/api-keys/{id}", async (string id, KeyStore keys, HttpContext context) =>
@@ -40,5 +40,5 @@ internal static class TeamRoutes
     }
 
     private static KeyBody Describe(ApiKey key, string? secret = null) => new(key.Id, key.Name, key.CreatedAt,
-        new MaskBody(KeyStore.E2BPrefix, KeyStore.SecretLength, key.MaskPrefix, key.MaskSuffix), secret is null ? null : KeyStore.ToE2B(secret), key.LastUsedAt);
+        new MaskBody(KeyStore.E2BPrefix, KeyStore.SecretLength, key.MaskPrefix, key.MaskSuffix), secret is null ? null : KeyStore.ToE2B(secret), key.LastUsedAt, key.ExpiresAt);
 }

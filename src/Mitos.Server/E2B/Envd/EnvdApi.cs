@@ -19,7 +19,7 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
     public const int Port = 49983;
     public const string HealthPath = "/health";
 
-    // Theirs are called by their own hosts only, without a token.
+    // Theirs are called by their own hosts only: for all others there is no such thing, with a token or without.
     private static readonly HashSet<string> Internal = ["/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw", "/upgrade"];
 
     private readonly Dictionary<string, ConnectMethod> _methods = processes.Methods.Concat(filesystem.Methods).Concat(watches.Methods).ToDictionary();
@@ -27,36 +27,19 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
     /// <summary>What a request asks for, as it may be written down: addresses that there are not have no name.</summary>
     public string NameOf(PathString path) => path.Value is { } known && (_methods.ContainsKey(known) || known is FileRoutes.Path or FileRoutes.ComposePath or HealthPath or "/metrics" or "/envs") ? known : "nothing";
 
+    /// <summary>Answers a request that is admitted to a sandbox that runs.</summary>
     public async Task ServeAsync(HttpContext context, SandboxInfo sandbox)
     {
         var path = context.Request.Path.Value ?? "";
-        if (path == HealthPath && HttpMethods.IsGet(context.Request.Method))
+        if (IsHealth(context.Request))
         {
             context.Response.StatusCode = StatusCodes.Status204NoContent;
-            return;
-        }
-        if (Internal.Contains(path))
-        {
-            await E2BErrors.WriteAsync(context, 404, $"there is no {path}");
-            return;
-        }
-        if (path == FileRoutes.Path && !AccessToken.IsRight(context.Request, sandbox))
-        {
-            if (!HasSignature(context.Request, sandbox))
-            {
-                await FileRoutes.RefuseAsync(context, 401, Signature.Refusal(context.Request));
-                return;
-            }
-        }
-        else if (!AccessToken.IsRight(context.Request, sandbox))
-        {
-            await new ConnectException("unauthenticated", "unauthenticated: no or an invalid access token").WriteAsync(context.Response);
             return;
         }
         try
         {
             using var open = calls.Enter(sandbox.Id);
-            using var call = new EnvdCall(context, sandbox, sandboxes.Agent(sandbox.Id));
+            using var call = new EnvdCall(context, sandbox, await sandboxes.AgentAsync(sandbox.Id, context.RequestAborted));
             context.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = null; // every reader has bounds of its own
             context.Features.Get<IHttpResponseBodyFeature>()!.DisableBuffering();
             await (path switch
@@ -69,7 +52,8 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
                 _ => E2BErrors.WriteAsync(context, 404, $"there is no {path}"),
             });
         }
-        catch (Exception e) when (e is SandboxException or AgentException { Code: AgentErrorCode.Internal } && sandboxes.TryGet(sandbox.Id) is not { State: SandboxState.Running })
+        catch (Exception e) when (e is AgentException { IsMachineEnded: true } or SandboxException // whatever it has become since, a machine again for example
+            || (e is AgentException { Code: AgentErrorCode.Internal } && sandboxes.TryGet(sandbox.Id) is not { State: SandboxState.Running }))
         {
             await GoneAsync(context, sandbox);
         }
@@ -82,6 +66,25 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
             context.Abort(); // what the client got is not the whole
         }
     }
+
+    /// <summary>Whether the request shows that it may use the sandbox, running or paused. What does not is answered.</summary>
+    public static async Task<bool> IsAdmittedAsync(HttpContext context, SandboxInfo sandbox)
+    {
+        var request = context.Request;
+        if (IsHealth(request) || AccessToken.IsRight(request, sandbox))
+            return true;
+        if (Internal.Contains(request.Path.Value ?? ""))
+            await E2BErrors.WriteAsync(context, 404, $"there is no {request.Path}");
+        else if (request.Path != FileRoutes.Path)
+            await new ConnectException("unauthenticated", "unauthenticated: no or an invalid access token").WriteAsync(context.Response);
+        else if (HasSignature(request, sandbox))
+            return true;
+        else
+            await FileRoutes.RefuseAsync(context, 401, Signature.Refusal(request));
+        return false;
+    }
+
+    private static bool IsHealth(HttpRequest request) => request.Path == HealthPath && HttpMethods.IsGet(request.Method);
 
     private static bool HasSignature(HttpRequest request, SandboxInfo sandbox) =>
         Signature.IsSigned(request) && Signature.Matches(request, sandbox.AccessToken) && !Signature.IsExpired(request, DateTimeOffset.UtcNow);

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Google.Protobuf;
+using Google.Protobuf.Reflection;
 
 namespace Mitos.Server.E2B.Envd.Connect;
 
@@ -29,11 +30,14 @@ internal abstract class MessageCodec(string name)
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or InvalidJsonException or DecoderFallbackException)
         {
-            throw ConnectException.Invalid($"the message is no {typeof(T).Name} in {UnaryType}: {e.Message}");
+            throw ConnectException.Invalid($"the message is no {typeof(T).Name} in {UnaryType}: {Explain(new T().Descriptor, bytes, e)}");
         }
     }
 
     public abstract void Write(IMessage message, IBufferWriter<byte> target);
+
+    /// <summary>What is wrong with a message that the parser refused.</summary>
+    protected virtual string Explain(MessageDescriptor descriptor, ReadOnlySpan<byte> bytes, Exception e) => e.Message;
 
     protected abstract T Parse<T>(ReadOnlySpan<byte> bytes)
         where T : IMessage<T>, new();
@@ -53,6 +57,8 @@ internal abstract class MessageCodec(string name)
         private static readonly JsonFormatter Formatter = JsonFormatter.Default;
 
         public override void Write(IMessage message, IBufferWriter<byte> target) => Encoding.UTF8.GetBytes(Formatter.Format(message), target);
+
+        protected override string Explain(MessageDescriptor descriptor, ReadOnlySpan<byte> bytes, Exception e) => WrongMessage.Describe(descriptor, bytes, e.Message);
 
         protected override T Parse<T>(ReadOnlySpan<byte> bytes) => bytes.IsEmpty ? new T() : Parser.Parse<T>(Strict.GetString(bytes));
     }

@@ -1,9 +1,9 @@
 using System.IO.Pipelines;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mitos.Engine.Agent;
 using Mitos.Protocol.Messages;
 using Mitos.Server.E2B.Envd.Connect;
+using Mitos.Server.Requests;
 
 namespace Mitos.Server.E2B.Envd.Files;
 
@@ -34,9 +34,9 @@ internal static class FileCompose
         ComposeRequest? request;
         try
         {
-            request = JsonSerializer.Deserialize(body, ComposeJson.Default.ComposeRequest);
+            request = WrongJsonException.Read(body, ComposeJson.Default.ComposeRequest);
         }
-        catch (JsonException e)
+        catch (WrongJsonException e)
         {
             throw ConnectException.Invalid($"invalid request body: {e.Message}");
         }

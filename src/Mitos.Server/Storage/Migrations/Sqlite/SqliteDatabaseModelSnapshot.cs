@@ -24,6 +24,9 @@ namespace Mitos.Server.Storage.Migrations.Sqlite
                     b.Property<long>("CreatedAtMs")
                         .HasColumnType("INTEGER");
 
+                    b.Property<long?>("ExpiresAtMs")
+                        .HasColumnType("INTEGER");
+
                     b.Property<long?>("LastUsedAtMs")
                         .HasColumnType("INTEGER");
 
