@@ -107,15 +107,15 @@ internal sealed class Agent
                 _endpoints.Find<GuestProcess>(ref request).Resize(request.Int32(), request.Int32());
                 return reply;
             case MessageType.ListProcesses:
-                _processes.Write(reply);
+                _processes.Write(reply, environments: request.Flag());
                 return reply;
             case MessageType.Forget:
                 _processes.Forget(_endpoints.Find<GuestProcess>(ref request));
                 return reply;
             case MessageType.Watch:
-                var account = Account.Find(request.Text());
-                var path = GuestPath.Resolve(request.Text(), account);
-                _watches.Add(new FileWatch(origin.Id, path, request.Flag(), account), error => Answer(origin, error, new WireWriter().Text(path)));
+                var user = FileUser.Read(ref request);
+                var path = GuestPath.Resolve(request.Text(), user.Account);
+                _watches.Add(new FileWatch(origin.Id, path, request.Flag(), user), error => Answer(origin, error, new WireWriter().Text(path)));
                 return null;
             case MessageType.Unwatch:
                 _watches.Remove((uint)request.Int32());

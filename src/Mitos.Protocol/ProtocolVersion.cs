@@ -4,5 +4,5 @@ namespace Mitos.Protocol;
 public static class ProtocolVersion
 {
     /// <summary>The version that this build speaks.</summary>
-    public const ushort Current = 2;
+    public const ushort Current = 3;
 }

@@ -135,6 +135,46 @@ public sealed class FileTests
         static async Task Denied(Task task) => Assert.Equal(AgentErrorCode.PermissionDenied, (await Assert.ThrowsAsync<AgentException>(() => task)).Code);
     }
 
+    [Fact]
+    public async Task Root_uses_files_for_a_user_who_owns_what_is_made_and_written()
+    {
+        await using var host = new AgentHost();
+        var files = host.Agent.FilesAsRoot;
+        var (closed, old) = (host.PathOf("closed"), host.PathOf("closed/old"));
+        Directory.CreateDirectory(closed, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        File.WriteAllText(old, "s");
+        File.SetUnixFileMode(old, (UnixFileMode)0x9ED); // 04755
+        Assert.Equal(1, await files.ReadAsync(old, Stream.Null, "nobody", Deadline));
+        Assert.Equal("old", Path.GetFileName(Assert.Single(await files.ListAsync(closed, 1, "nobody", Deadline)).Path));
+        await files.WriteAsync(Path.Combine(closed, "a/b/new"), new MemoryStream([1]), 0, "nobody", Deadline);
+        await files.MakeDirectoryAsync(Path.Combine(closed, "c/d"), "nobody", Deadline);
+        await files.WriteAsync(old, new MemoryStream([2]), 0, "nobody", Deadline);
+        foreach (var (path, owner, mode) in new[] { ("", 0u, 0x1C0), ("a", 65534u, 0x1ED), ("a/b", 65534u, 0x1ED), ("a/b/new", 65534u, 0x1A4), ("c", 65534u, 0x1ED), ("c/d", 65534u, 0x1ED), ("old", 65534u, 0x1ED) })
+        {
+            var file = await files.StatAsync(Path.Combine(closed, path), "nobody", Deadline);
+            Assert.Equal((path, owner, owner, mode), (path, file.UserId, file.GroupId, file.Mode));
+        }
+        await using (await files.WatchAsync(closed, false, "nobody", Deadline))
+            await files.MoveAsync(old, Path.Combine(closed, "moved"), "nobody", Deadline);
+        await files.RemoveAsync(closed, recursive: true, "nobody", Deadline);
+        Assert.False(Directory.Exists(closed));
+        Assert.Equal("/nonexistent/x", (await Assert.ThrowsAsync<AgentException>(() => files.StatAsync("x", "nobody", Deadline))).Message.Split('\'')[1]); // his home
+        Assert.Equal(AgentErrorCode.PermissionDenied, (await Assert.ThrowsAsync<AgentException>(() => host.Agent.Files.ListAsync("/root", 1, "nobody", Deadline))).Code); // and he himself may what he may
+        Assert.Equal(AgentErrorCode.UnknownUser, (await Assert.ThrowsAsync<AgentException>(() => files.StatAsync("/", "no-such-user", Deadline))).Code);
+    }
+
+    [Fact]
+    public async Task A_directory_that_goes_while_it_is_listed_is_left_out()
+    {
+        await using var host = new AgentHost();
+        await using var churn = await host.Agent.StartAsync(ProcessOutput.Shell($"cd {host.Root}; touch stays; while :; do mkdir -p d/0/x d/1/x d/2/x d/3/x d/4/x d/5/x d/6/x d/7/x; rm -r d; done"), Deadline);
+        for (var i = 0; i < 300; i++)
+            await host.Agent.Files.ListAsync(host.Root, 3, "root", Deadline);
+        await churn.SignalAsync(9, group: true, Deadline);
+        await churn.Exit.WaitAsync(Deadline);
+        Assert.Contains(await host.Agent.Files.ListAsync(host.Root, 3, "root", Deadline), file => file.Path.EndsWith("/stays", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("/no/such/file", AgentErrorCode.NotFound)]
     [InlineData("", AgentErrorCode.InvalidArgument)]

@@ -103,6 +103,24 @@ public sealed class ProcessTests
     }
 
     [Fact]
+    public async Task A_list_tells_the_environments_of_processes_that_run_where_it_is_asked_for()
+    {
+        await using var host = new AgentHost();
+        var spec = ProcessOutput.Shell("echo $OWN $BOTH $AROUND; read -r _") with
+        {
+            Environment = new Dictionary<string, string> { ["OWN"] = "o", ["BOTH"] = "b" },
+            Surroundings = new Dictionary<string, string> { ["AROUND"] = "a", ["BOTH"] = "hidden" },
+            Stdin = true,
+        };
+        await using var process = await host.Agent.StartAsync(spec, Deadline);
+        Assert.Equal(spec.Environment, Assert.Single(await host.Agent.ListProcessesAsync(Deadline, environments: true)).Environment);
+        Assert.Empty(Assert.Single(await host.Agent.ListProcessesAsync(Deadline)).Environment);
+        await process.CloseStdinAsync(Deadline);
+        Assert.Equal("o b a\n", (await ProcessOutput.ReadAsync(process, Deadline)).Out);
+        Assert.Empty(Assert.Single(await host.Agent.ListProcessesAsync(Deadline, environments: true)).Environment);
+    }
+
+    [Fact]
     public async Task A_signal_ends_the_process_alone_or_its_whole_group()
     {
         await using var host = new AgentHost();

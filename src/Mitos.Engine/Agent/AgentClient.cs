@@ -16,10 +16,15 @@ public sealed class AgentClient : IAsyncDisposable
     {
         _subject = subject;
         _connection = new AgentConnection(connect, subject, time ?? TimeProvider.System);
-        Files = new AgentFiles(_connection);
+        Files = new AgentFiles(_connection, asRoot: false);
+        FilesAsRoot = new AgentFiles(_connection, asRoot: true);
     }
 
+    /// <summary>Files with the rights of the user who is named.</summary>
     public AgentFiles Files { get; }
+
+    /// <summary>Files with root's rights: the user who is named says where relative paths begin and who owns what is made or written.</summary>
+    public AgentFiles FilesAsRoot { get; }
 
     /// <summary>Waits until the agent has answered.</summary>
     /// <exception cref="AgentException">Unsupported: it speaks another version. Internal: the machine is gone.</exception>
@@ -47,7 +52,7 @@ public sealed class AgentClient : IAsyncDisposable
             spec.Key.Write(writer);
             writer.Texts(spec.Argv.ToList()).Text(spec.Directory).Map(spec.Environment).Text(spec.User)
                 .Number((spec.Stdin ? 1 : 0) | (spec.Terminal is null ? 0 : 2))
-                .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)Math.Min(spec.Timeout.TotalMilliseconds, int.MaxValue)).Text(spec.Tag);
+                .Number(spec.Terminal?.Rows ?? 0).Number(spec.Terminal?.Columns ?? 0).Number((int)Math.Min(spec.Timeout.TotalMilliseconds, int.MaxValue)).Text(spec.Tag).Map(spec.Surroundings);
         }, cancellationToken, held: true);
         var attaching = AttachAsync(spec.Key, 0, 0, cancellationToken);
         try
@@ -123,9 +128,11 @@ public sealed class AgentClient : IAsyncDisposable
     }
 
     /// <summary>The processes that were started through the agent and not forgotten.</summary>
-    public async Task<IReadOnlyList<ProcessInfo>> ListProcessesAsync(CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="environments">Whether with their environments, which may be long.</param>
+    public async Task<IReadOnlyList<ProcessInfo>> ListProcessesAsync(CancellationToken cancellationToken, bool environments = false)
     {
-        var answer = await _connection.RequestAsync(MessageType.ListProcesses, _ => { }, cancellationToken);
+        var answer = await _connection.RequestAsync(MessageType.ListProcesses, writer => writer.Flag(environments), cancellationToken);
         return Read(new WireReader(answer)) ?? throw _connection.Malformed(MessageType.ListProcesses);
 
         static List<ProcessInfo>? Read(WireReader reader)
@@ -137,7 +144,7 @@ public sealed class AgentClient : IAsyncDisposable
                 var (pid, argv, directory, user) = (reader.Int32(), reader.Texts(), reader.Text(), reader.Text());
                 var started = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(reader.Signed(), 0, 253402300799999));
                 var (ended, code, signal) = (reader.Flag(), reader.Int32(), reader.Int32());
-                list.Add(new ProcessInfo(key, pid, argv, directory, user, started, ended ? new ProcessExit(code, signal) : null, reader.Text(), reader.Flag()));
+                list.Add(new ProcessInfo(key, pid, argv, directory, user, started, ended ? new ProcessExit(code, signal) : null, reader.Text(), reader.Flag(), reader.Map()));
             }
             return reader.Failed ? null : list;
         }

@@ -3,13 +3,14 @@ using Mitos.Protocol.Messages;
 
 namespace Mitos.Engine.Agent;
 
-/// <summary>Files of a guest, used as one of its users. Paths are absolute, or relative to that user's home.</summary>
+/// <summary>Files of a guest, used as one of its users, or for one of them by root. Paths are absolute, or relative to that user's home.</summary>
 public sealed class AgentFiles
 {
     private const int ReadChunk = 48 << 10, WriteChunk = 48 << 10, Ahead = 8;
     private readonly AgentConnection _connection;
+    private readonly bool _asRoot;
 
-    internal AgentFiles(AgentConnection connection) => _connection = connection;
+    internal AgentFiles(AgentConnection connection, bool asRoot) => (_connection, _asRoot) = (connection, asRoot);
 
     /// <exception cref="AgentException">NotFound, PermissionDenied, InvalidArgument.</exception>
     public async Task<GuestFile> StatAsync(string path, string user, CancellationToken cancellationToken)
@@ -137,12 +138,12 @@ public sealed class AgentFiles
     /// <param name="cancellationToken">Ends the waiting.</param>
     /// <exception cref="AgentException">NotFound, PermissionDenied, Exhausted.</exception>
     public Task<FileWatch> WatchAsync(string path, bool recursive, string user, CancellationToken cancellationToken) =>
-        FileWatch.StartAsync(_connection, path, recursive, user, cancellationToken);
+        FileWatch.StartAsync(_connection, path, recursive, user, _asRoot, cancellationToken);
 
     private Task<byte[]> RequestAsync(MessageType type, string path, string user, Action<WireWriter> rest, CancellationToken cancellationToken) =>
         _connection.RequestAsync(type, writer =>
         {
-            writer.Text(user).Text(path);
+            writer.Text(user).Flag(_asRoot).Text(path);
             rest(writer);
         }, cancellationToken);
 

@@ -47,9 +47,9 @@ public sealed class FileWatch : IAsyncEnumerable<FileEvent>, IAsyncDisposable, I
         return ValueTask.CompletedTask;
     }
 
-    internal static async Task<FileWatch> StartAsync(AgentConnection connection, string path, bool recursive, string user, CancellationToken cancellationToken)
+    internal static async Task<FileWatch> StartAsync(AgentConnection connection, string path, bool recursive, string user, bool asRoot, CancellationToken cancellationToken)
     {
-        var request = new WireWriter().Text(user).Text(path).Flag(recursive).Written.ToArray();
+        var request = new WireWriter().Text(user).Flag(asRoot).Text(path).Flag(recursive).Written.ToArray();
         var watch = new FileWatch(connection, request);
         connection.Subscribe(watch._id, watch);
         try

@@ -14,6 +14,9 @@ public sealed record ProcessSpec
     /// <summary>Environment, added to the machine's.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Environment between the machine's and <see cref="Environment"/>, which lists do not tell.</summary>
+    public IReadOnlyDictionary<string, string> Surroundings { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Name or number. Empty: <c>user</c> where the guest has it, else root.</summary>
     public string User { get; init; } = "";
 
@@ -48,6 +51,7 @@ public readonly record struct ProcessExit(int Code, int Signal);
 /// <param name="Exit">Set for the end.</param>
 public readonly record struct ProcessEvent(OutputStream Stream, ulong Offset, ReadOnlyMemory<byte> Bytes, ProcessExit? Exit);
 
-/// <summary>A process that the host started.</summary>
+/// <summary>A process that the host started. Its environment is <see cref="ProcessSpec.Environment"/>, where it was asked for and while it runs; else empty.</summary>
 public sealed record ProcessInfo(
-    ProcessKey Key, int Pid, IReadOnlyList<string> Argv, string Directory, string User, DateTimeOffset StartedAt, ProcessExit? Exit, string Tag, bool HasTerminal);
+    ProcessKey Key, int Pid, IReadOnlyList<string> Argv, string Directory, string User, DateTimeOffset StartedAt, ProcessExit? Exit, string Tag, bool HasTerminal,
+    IReadOnlyDictionary<string, string> Environment);

@@ -12,14 +12,15 @@ namespace Mitos.Guest.Files;
 internal static unsafe class FileDraft
 {
     private const int CreateNew = 0x40 | 0x200, WriteOnly = 1, CloseOnExec = 0x80000, NoFollow = 0x20000, MaxNameBytes = 255;
+    private const uint SetIds = 0xC00; // S_ISUID, S_ISGID: with another owner they would mean another
 
-    public static void Write(string path, string token, ulong offset, ReadOnlySpan<byte> bytes)
+    public static void Write(FileUser user, string path, string token, ulong offset, ReadOnlySpan<byte> bytes)
     {
         // A device or pipe would be replaced by the rename.
         if (FileStat.TryRead(path, follow: true, out var existing) && existing.Kind != FileKind.File)
             throw existing.Kind == FileKind.Directory ? AgentError.From(Errno.EISDIR, $"write '{path}'") : AgentError.Invalid($"'{path}' is no regular file; write to it with a command");
         if (offset == 0 && Path.GetDirectoryName(path) is { } parent)
-            FileOperations.MakeDirectories(parent, 0x1ED /* 0755 */);
+            FileOperations.MakeDirectories(user, parent, 0x1ED /* 0755 */);
         var draft = NameOf(path, token);
         // Only the first piece makes the file: after a full disk, pieces that are still on their way must not bring it back.
         var fd = Libc.Open(draft, WriteOnly | CloseOnExec | NoFollow | (offset == 0 ? CreateNew : 0), 0x180 /* 0600 */);
@@ -48,16 +49,18 @@ internal static unsafe class FileDraft
         }
     }
 
+    /// <param name="user">Whose file it is then, also where it replaces another's.</param>
     /// <param name="path">The file.</param>
     /// <param name="token">Of the upload.</param>
     /// <param name="mode">Permission bits; 0: those of the file that is replaced, else 0644.</param>
     /// <param name="metadata">See <see cref="Metadata"/>. A file that is replaced takes its own with it.</param>
-    public static void Commit(string path, string token, uint mode, Dictionary<string, string> metadata)
+    public static void Commit(FileUser user, string path, string token, uint mode, Dictionary<string, string> metadata)
     {
         var draft = NameOf(path, token);
         try
         {
             Metadata.Set(draft, metadata);
+            user.Own(draft);
         }
         catch (AgentError)
         {
@@ -65,7 +68,7 @@ internal static unsafe class FileDraft
             throw;
         }
         if (mode == 0)
-            mode = FileStat.TryRead(path, follow: true, out var existing) ? existing.Mode : 0x1A4;
+            mode = !FileStat.TryRead(path, follow: true, out var existing) ? 0x1A4 : user.AsRoot ? existing.Mode & ~SetIds : existing.Mode;
         if (Libc.Chmod(draft, mode & 0xFFF) == 0 && Libc.Rename(draft, path) == 0)
             return;
         var error = AgentError.FromLastError($"write '{path}'");

@@ -5,7 +5,7 @@ using Mitos.Protocol.Messages;
 
 namespace Mitos.Guest.Files;
 
-/// <summary>What the host can do with files. Runs on the file worker's thread, as the user that the request names.</summary>
+/// <summary>What the host can do with files. Runs on the file worker's thread.</summary>
 internal static unsafe class FileOperations
 {
     private const int MaxRead = 48 << 10, MaxEntries = 10_000, MaxListBytes = 6 << 20;
@@ -13,11 +13,11 @@ internal static unsafe class FileOperations
 
     public static void Run(MessageType type, WireReader request, WireWriter reply)
     {
-        var account = Account.Find(request.Text());
-        var path = GuestPath.Resolve(request.Text(), account);
+        var user = FileUser.Read(ref request);
+        var path = GuestPath.Resolve(request.Text(), user.Account);
         if (request.Failed)
             throw AgentError.Invalid("The request is incomplete");
-        FileIdentity.Become(account);
+        user.Become();
         switch (type)
         {
             case MessageType.Stat:
@@ -30,19 +30,19 @@ internal static unsafe class FileOperations
                 Read(path, request.Number(), request.Int32(), reply);
                 break;
             case MessageType.WriteFile:
-                FileDraft.Write(GuestPath.Follow(path), request.Text(), request.Number(), request.Rest());
+                FileDraft.Write(user, GuestPath.Follow(path), request.Text(), request.Number(), request.Rest());
                 break;
             case MessageType.CommitFile:
-                FileDraft.Commit(GuestPath.Follow(path), request.Text(), (uint)request.Int32(), request.Map());
+                FileDraft.Commit(user, GuestPath.Follow(path), request.Text(), (uint)request.Int32(), request.Map());
                 break;
             case MessageType.AbortFile:
                 FileDraft.Abort(GuestPath.Follow(path), request.Text());
                 break;
             case MessageType.MakeDirectory:
-                MakeDirectories(path, (uint)request.Int32());
+                MakeDirectories(user, path, (uint)request.Int32());
                 break;
             case MessageType.Move:
-                var target = GuestPath.Resolve(request.Text(), account);
+                var target = GuestPath.Resolve(request.Text(), user.Account);
                 Check(Libc.Rename(path, target), $"move '{path}' to '{target}'");
                 break;
             case MessageType.Remove:
@@ -76,13 +76,15 @@ internal static unsafe class FileOperations
     }
 
     /// <summary>Makes a directory and those above it that are missing.</summary>
-    public static void MakeDirectories(string path, uint mode)
+    public static void MakeDirectories(FileUser user, string path, uint mode)
     {
         if (Directory.Exists(path))
             return;
         if (Path.GetDirectoryName(path) is { Length: > 0 } parent)
-            MakeDirectories(parent, mode);
-        if (Libc.Mkdir(path, mode != 0 ? mode : 0x1ED) != 0 && Libc.LastError != Errno.EEXIST)
+            MakeDirectories(user, parent, mode);
+        if (Libc.Mkdir(path, mode != 0 ? mode : 0x1ED) == 0)
+            user.Own(path);
+        else if (Libc.LastError != Errno.EEXIST)
             throw AgentError.FromLastError($"make the directory '{path}'");
         if (!Directory.Exists(path))
             throw AgentError.From(Errno.ENOTDIR, $"make the directory '{path}'");
@@ -123,6 +125,10 @@ internal static unsafe class FileOperations
         {
             throw AgentError.From(Errno.EACCES, $"list '{path}'");
         }
+        catch (DirectoryNotFoundException)
+        {
+            throw AgentError.From(Errno.ENOENT, $"list '{path}'");
+        }
     }
 
     // Depth 1: the directory's own entries.
@@ -159,7 +165,19 @@ internal static unsafe class FileOperations
                 continue; // gone since
             found.Add(stat);
             if (depth > 1 && stat.Kind == FileKind.Directory)
-                Collect(entry, depth - 1, found);
+                CollectBelow(entry, depth - 1, found);
+        }
+    }
+
+    private static void CollectBelow(string path, int depth, List<FileStat> found)
+    {
+        try
+        {
+            Collect(path, depth, found);
+        }
+        catch (Exception e) when (e is AgentError { Code: AgentErrorCode.NotFound } || (e is IOException && !Directory.Exists(path)))
+        {
+            // gone since, or something else is in its place
         }
     }
 

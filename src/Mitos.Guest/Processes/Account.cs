@@ -21,7 +21,8 @@ internal sealed record Account(string Name, uint UserId, uint GroupId, string Ho
             ?? throw new AgentError(AgentErrorCode.UnknownUser, $"There is no user '{name}' in the guest; /etc/passwd lists those that exist");
     }
 
-    private static Account Root => new("root", 0, 0, "/root", "/bin/sh", [0]);
+    /// <summary>Also where /etc/passwd has none.</summary>
+    public static Account Root => new("root", 0, 0, "/root", "/bin/sh", [0]);
 
     private static Account? Parse(string[] lines, string name)
     {

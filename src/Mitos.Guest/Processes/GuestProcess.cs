@@ -19,7 +19,7 @@ internal sealed class GuestProcess : Endpoint
     private GuestProcess(EventLoop loop, StartRequest request, Account account, int pid, ProcessPipes pipes, Action<GuestProcess> changed)
         : base(request.Key)
     {
-        (Pid, Argv, Directory, User, Tag, HasTerminal) = (pid, request.Argv, request.Directory, account.Name, request.Tag, request.Terminal);
+        (Pid, Argv, Directory, OwnEnvironment, User, Tag, HasTerminal) = (pid, request.Argv, request.Directory, request.Environment, account.Name, request.Tag, request.Terminal);
         StartedUnixMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         var (input, output, error) = pipes.TakeOurSide();
         _exit = new ExitWatch(loop, () => changed(this));
@@ -36,6 +36,9 @@ internal sealed class GuestProcess : Endpoint
     public string[] Argv { get; }
 
     public string Directory { get; }
+
+    /// <summary>What it was started with of its own.</summary>
+    public Dictionary<string, string> OwnEnvironment { get; }
 
     public string User { get; }
 

@@ -1,6 +1,6 @@
 namespace Mitos.Guest.Processes;
 
-/// <summary>What a process finds in its environment: a base, then the machine's, then its own.</summary>
+/// <summary>What a process finds in its environment: a base, then the machine's, then its surroundings', then its own.</summary>
 internal static class ProcessEnvironment
 {
     private const string Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -19,6 +19,8 @@ internal static class ProcessEnvironment
         if (request.Terminal)
             environment["TERM"] = "xterm-256color";
         foreach (var (key, value) in machine)
+            environment[key] = value;
+        foreach (var (key, value) in request.Surroundings ?? [])
             environment[key] = value;
         foreach (var (key, value) in request.Environment)
             environment[key] = value;

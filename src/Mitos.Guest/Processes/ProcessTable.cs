@@ -8,7 +8,7 @@ namespace Mitos.Guest.Processes;
 /// <summary>The processes that the host started.</summary>
 internal sealed class ProcessTable
 {
-    private const int MaxFinished = 256, MaxFinishedBytes = 16 << 20, MaxRunning = 16384;
+    private const int MaxFinished = 256, MaxFinishedBytes = 16 << 20, MaxRunning = 16384, MaxListed = 4 << 20;
     private readonly EventLoop _loop;
     private readonly EndpointTable _endpoints;
     private readonly Dictionary<int, GuestProcess> _running = [];
@@ -52,14 +52,17 @@ internal sealed class ProcessTable
         Drop(process);
     }
 
-    public void Write(WireWriter reply)
+    /// <param name="reply">Gets the list.</param>
+    /// <param name="environments">Whether those that run tell theirs, as far as there is room.</param>
+    public void Write(WireWriter reply, bool environments)
     {
         reply.Number(_listed.Count);
         foreach (var process in _listed)
         {
             process.Key.Write(reply);
             reply.Number(process.Pid).Texts(process.Argv).Text(process.Directory).Text(process.User).Signed(process.StartedUnixMs)
-                .Flag(process.ExitCode is not null).Number(process.ExitCode ?? 0).Number(process.ExitSignal).Text(process.Tag).Flag(process.HasTerminal);
+                .Flag(process.ExitCode is not null).Number(process.ExitCode ?? 0).Number(process.ExitSignal).Text(process.Tag).Flag(process.HasTerminal)
+                .Map(environments && process.ExitCode is null && reply.Written.Length < MaxListed ? process.OwnEnvironment : []);
         }
     }
 

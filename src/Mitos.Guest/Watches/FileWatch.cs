@@ -1,4 +1,4 @@
-using Mitos.Guest.Processes;
+using Mitos.Guest.Files;
 
 namespace Mitos.Guest.Watches;
 
@@ -6,5 +6,5 @@ namespace Mitos.Guest.Watches;
 /// <param name="Id">Of the request.</param>
 /// <param name="Path">Absolute.</param>
 /// <param name="Recursive">Directories below it too, also those that are made later.</param>
-/// <param name="Account">With whose rights.</param>
-internal sealed record FileWatch(uint Id, string Path, bool Recursive, Account Account);
+/// <param name="User">With whose rights.</param>
+internal sealed record FileWatch(uint Id, string Path, bool Recursive, FileUser User);

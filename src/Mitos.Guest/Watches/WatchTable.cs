@@ -73,7 +73,7 @@ internal sealed unsafe class WatchTable
         AgentError? error = null;
         try
         {
-            FileIdentity.Become(watch.Account);
+            watch.User.Become();
             Cover(watch, path, found);
         }
         catch (AgentError e)

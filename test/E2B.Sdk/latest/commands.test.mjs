@@ -90,13 +90,14 @@ sharedTest('a command without stdin reads its end at once', async (sandbox) => {
 })
 
 sharedTest('list processes', async (sandbox) => {
-  const commands = [await sandbox.commands.run('sleep 601', { background: true, cwd: '/tmp' }), await sandbox.commands.run('sleep 602', { background: true })]
+  const commands = [await sandbox.commands.run('sleep 601', { background: true, cwd: '/tmp', envs: { FOO: 'bar' } }), await sandbox.commands.run('sleep 602', { background: true })]
   const listed = await sandbox.commands.list()
   for (const { pid } of commands) assert.ok(listed.some((info) => info.pid === pid))
   const first = listed.find((info) => info.pid === commands[0].pid)
   assert.equal(first.cmd, '/bin/bash')
   assert.deepEqual(first.args, ['-l', '-c', 'sleep 601'])
   assert.equal(first.cwd, '/tmp')
+  assert.deepEqual([first.envs, listed.find((info) => info.pid === commands[1].pid).envs], [{ FOO: 'bar' }, {}])
   for (const command of commands) await command.kill()
 })
 

@@ -114,6 +114,23 @@ filesTest('write relative to the home, and with ~', async (files, _directory, sa
   assert.equal((await sandbox.commands.run('stat -c %U /root/of-root.txt', { user: 'root' })).stdout, 'root\n')
 })
 
+filesTest('the default user writes, lists and reads where only root may, and owns what is made', async (files, _directory, sandbox) => {
+  await files.write('/app/main.py', 'print(1)')
+  assert.equal((await files.getInfo('/app')).owner, 'user')
+  assert.equal((await sandbox.commands.run('python3 /app/main.py && echo >> /app/main.py')).stdout, '1\n')
+  assert.equal(await files.makeDir('/workspace'), true)
+  assert.equal((await files.getInfo('/workspace')).owner, 'user')
+  assert.equal(await files.exists('/root/.bashrc'), true)
+  assert.ok((await files.list('/root')).some((entry) => entry.name === '.bashrc'))
+  await sandbox.commands.run('echo old > /opt/f && chmod 600 /opt/f', { user: 'root' })
+  await files.write('/opt/f', 'new')
+  assert.deepEqual([await files.read('/opt/f'), (await files.getInfo('/opt/f')).owner], ['new', 'user'])
+  const handle = await files.watchDir('/root', () => {})
+  await handle.stop()
+  for (const path of ['/app', '/workspace', '/opt/f']) await files.remove(path)
+  assert.equal(await files.exists('/workspace'), false)
+})
+
 filesTest('writeFiles with multiple files', async (files, directory) => {
   const entries = [...Array(5).keys()].map((index) => ({ path: `${directory}/${index} ü.txt`, data: `File ${index}` }))
   entries.push({ path: `${directory}/bytes`, data: new Uint8Array([0, 255, 10, 13]).buffer }, { path: `${directory}/blob`, data: new Blob(['of a blob']) })

@@ -15,6 +15,12 @@ sharedTest('file signing test access file with valid signing', async (sandbox) =
   assert.deepEqual([answer.status, await answer.text()], [200, 'hello world'])
 })
 
+sharedTest('a browser is told what a file is by its name', async (sandbox) => {
+  await sandbox.files.write('page.html', '<h1>ü</h1>')
+  const answer = await fetch(await sandbox.downloadUrl('page.html'))
+  assert.deepEqual([answer.status, answer.headers.get('content-type'), await answer.text()], [200, 'text/html; charset=utf-8', '<h1>ü</h1>'])
+})
+
 sharedTest('file signing test access file with valid signing as root', async (sandbox) => {
   await sandbox.files.write('hello.txt', 'hello root', { user: 'root' })
   const answer = await fetch(await sandbox.downloadUrl('hello.txt', { user: 'root', useSignatureExpiration: day }))

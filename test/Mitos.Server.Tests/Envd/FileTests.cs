@@ -133,7 +133,8 @@ public sealed class FileTests(ServerFixture server)
     [InlineData("POST", "files?path=/dev/null&username=root", 400, "no regular file")]
     [InlineData("POST", "files", 400, "path is required")]
     [InlineData("POST", "files?path=/etc/passwd/x", 400, "Not a directory")]
-    [InlineData("POST", "files?path=/root/x", 403, "Permission denied")]
+    [InlineData("GET", "files?path=/sys/bus/pci/rescan", 403, "Permission denied")]
+    [InlineData("GET", "files?path=/proc/1/mem", 500, "/proc/1/mem")]
     [InlineData("DELETE", "files?path=/tmp/x", 405, "not allowed")]
     [InlineData("GET", "files/compose", 405, "not allowed")]
     [InlineData("GET", "process.Process/List", 405, "not allowed")]
@@ -145,6 +146,86 @@ public sealed class FileTests(ServerFixture server)
         using var client = await EnvdClient.ShareAsync(server);
         using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = method == "POST" ? new ByteArrayContent([1]) : null };
         await RefusesAsync(status, words, client.Http.SendAsync(request));
+    }
+
+    [Theory]
+    [InlineData("/sys/bus/pci/rescan", 403, null, null)]
+    [InlineData("/sys/bus/pci/rescan", 403, "gzip", null)]
+    [InlineData("/sys/bus/pci/rescan", 403, null, "bytes=2-5")]
+    [InlineData("/proc/1/mem", 500, "gzip", null)]
+    public async Task A_file_that_cannot_be_read_is_refused_without_the_headers_that_describe_it(string path, int status, string? coding, string? range)
+    {
+        using var client = await EnvdClient.ShareAsync(server);
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"files?path={path}");
+        if (coding is not null)
+            request.Headers.AcceptEncoding.ParseAdd(coding);
+        if (range is not null)
+            request.Headers.Range = RangeHeaderValue.Parse(range);
+        using var response = await client.Http.SendAsync(request);
+        Assert.Empty(response.Content.Headers.ContentEncoding);
+        Assert.Equal(("application/json", null, null, null), (response.Content.Headers.ContentType!.MediaType, response.Content.Headers.ContentDisposition, response.Content.Headers.ContentRange, response.Headers.ETag));
+        await RefusesAsync(status, path, Task.FromResult(response));
+    }
+
+    [Fact]
+    public async Task A_file_of_roots_can_be_read_and_overwritten_and_is_the_users_then()
+    {
+        using var client = await EnvdClient.ShareAsync(server);
+        Assert.Contains("root:", await client.Http.GetStringAsync("files?path=/etc/shadow"), StringComparison.Ordinal);
+        var root = $"/srv/{Guid.NewGuid():N}";
+        await PostAsync(client, $"files?path={root}/app/main.py", new StringContent("1"));
+        Assert.Equal("user", (await StatAsync(client, $"{root}/app")).Owner);
+        await server.Client.ExecAsync(client.Id, new ExecRequest { Cmd = $"chown root:root {root}/app/main.py && chmod 600 {root}/app/main.py", User = "root" });
+        await PostAsync(client, $"files?path={root}/app/main.py", new StringContent("2"));
+        var written = await StatAsync(client, $"{root}/app/main.py");
+        Assert.Equal(("user", "user", "-rw-------"), (written.Owner, written.Group, written.Permissions));
+        await client.CallAsync<RemoveResponse>("filesystem.Filesystem/Remove", new RemoveRequest { Path = root });
+    }
+
+    [Theory]
+    [InlineData("p.html", "text/html; charset=utf-8", true)]
+    [InlineData("p.svg", "image/svg+xml", true)]
+    [InlineData("p.PNG", "image/png", false)]
+    [InlineData("p.json", "application/json", false)]
+    [InlineData("p.ts", "text/plain; charset=utf-8", false)]
+    [InlineData("p.none-such", "application/octet-stream", false)]
+    public async Task The_ending_of_a_name_says_what_a_file_is_and_pages_are_confined(string name, string type, bool confined)
+    {
+        using var client = await EnvdClient.ShareAsync(server);
+        var path = $"{NewPath()}/{name}";
+        await PostAsync(client, $"files?path={path}", new StringContent("<p>ü</p>"));
+        foreach (var coding in new[] { "identity", "gzip" })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"files?path={path}") { Headers = { AcceptEncoding = { new(coding) } } };
+            using var response = await client.Http.SendAsync(request);
+            Assert.Equal((type, "nosniff"), (response.Content.Headers.ContentType!.ToString(), response.Headers.GetValues("X-Content-Type-Options").Single()));
+            Assert.Equal(confined, response.Headers.Contains("Content-Security-Policy"));
+        }
+    }
+
+    [Theory]
+    [InlineData("application/json")]
+    [InlineData("application/x-www-form-urlencoded")]
+    [InlineData("multipart/mixed; boundary=x")]
+    [InlineData("nonsense")]
+    public async Task A_body_that_is_no_file_is_refused(string type)
+    {
+        using var client = await EnvdClient.ShareAsync(server);
+        using var content = new ByteArrayContent("{}"u8.ToArray());
+        content.Headers.TryAddWithoutValidation("Content-Type", type);
+        await RefusesAsync(400, $"unsupported content type: {type}", client.Http.PostAsync("files?path=/tmp/no-file", content));
+        Assert.Equal(HttpStatusCode.NotFound, (await client.Http.GetAsync("files?path=/tmp/no-file")).StatusCode);
+    }
+
+    [Theory]
+    [InlineData("init")]
+    [InlineData("freeze")]
+    [InlineData("upgrade")]
+    public async Task What_only_their_own_hosts_call_is_there_for_nobody(string path)
+    {
+        using var client = await EnvdClient.ShareAsync(server);
+        client.Http.DefaultRequestHeaders.Remove("X-Access-Token");
+        await RefusesAsync(404, $"there is no /{path}", client.Http.PostAsync(path, new ByteArrayContent([])));
     }
 
     [Fact]
@@ -198,13 +279,15 @@ public sealed class FileTests(ServerFixture server)
         await RefusesAsync(404, "none", ComposeAsync([$"{root}/a", $"{root}/none"], $"{root}/c"));
         await RefusesAsync(400, "not a regular file", ComposeAsync([root], $"{root}/c"));
         await RefusesAsync(400, "source_paths", ComposeAsync([], $"{root}/c"));
+        await RefusesAsync(400, "a source path is required", ComposeAsync([null], $"{root}/c"));
+        await RefusesAsync(400, "destination is required", ComposeAsync([$"{root}/a"], null));
         using var done = await ComposeAsync([$"{root}/a", $"{root}/b", $"{root}/a"], $"{root}/deep/c");
         Assert.Equal($$"""{"name":"c","path":"{{root}}/deep/c","type":"file"}""", await done.Content.ReadAsStringAsync());
         Assert.Equal("first secondfirst ", await client.Http.GetStringAsync($"files?path={root}/deep/c"));
         Assert.Equal(HttpStatusCode.NotFound, (await client.Http.GetAsync($"files?path={root}/a")).StatusCode);
 
-        Task<HttpResponseMessage> ComposeAsync(string[] sources, string destination) =>
-            client.Http.PostAsync("files/compose", new StringContent(JsonSerializer.Serialize(new Dictionary<string, object> { ["source_paths"] = sources, ["destination"] = destination }), Encoding.UTF8, "application/json"));
+        Task<HttpResponseMessage> ComposeAsync(string?[] sources, string? destination) =>
+            client.Http.PostAsync("files/compose", new StringContent(JsonSerializer.Serialize(new Dictionary<string, object?> { ["source_paths"] = sources, ["destination"] = destination }), Encoding.UTF8, "application/json"));
     }
 
     [Fact]
@@ -225,6 +308,8 @@ public sealed class FileTests(ServerFixture server)
 
     private static async Task<string> PostAsync(EnvdClient client, string address, HttpContent content, params (string Name, string Value)[] headers)
     {
+        if (content is not MultipartFormDataContent)
+            content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
         using var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = content };
         foreach (var (name, value) in headers)
             request.Headers.Add(name, value);

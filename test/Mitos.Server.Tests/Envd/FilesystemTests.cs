@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Google.Protobuf;
 using Mitos.Contracts;
 using Mitos.Server.E2B.Envd.Wire;
@@ -49,11 +50,57 @@ public sealed class FilesystemTests(ServerFixture server)
     [InlineData("Stat", "", "invalid_argument", 400)]
     [InlineData("Stat", "/a\0b", "invalid_argument", 400)]
     [InlineData("Stat", "/etc/passwd/x", "invalid_argument", 400)]
-    [InlineData("Stat", "/root/secret", "permission_denied", 403)]
+    [InlineData("Stat", "/root/none", "not_found", 404)]
     public async Task A_path_that_cannot_be_is_refused(string method, string path, string code, int status)
     {
         using var client = await EnvdClient.ShareAsync(server);
         await RefusesAsync<StatResponse>(code, status, client, method, new StatRequest { Path = path });
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task Files_are_used_as_root_for_a_user_who_owns_what_is_made(string form)
+    {
+        using var client = await EnvdClient.ShareAsync(server, form);
+        var root = $"/srv/{Guid.NewGuid():N}";
+        await server.Client.ExecAsync(client.Id, new ExecRequest { Cmd = $"mkdir -m 700 -p {root}/closed {root}/closed/below && echo secret > {root}/closed/file && chmod 600 {root}/closed/file", User = "root" });
+        Assert.Equal("root", (await client.CallAsync<StatResponse>(Service + "Stat", new StatRequest { Path = $"{root}/closed/file" })).Entry.Owner);
+        Assert.Equal(["below", "closed", "file"], (await client.CallAsync<ListDirResponse>(Service + "ListDir", new ListDirRequest { Path = root, Depth = 2 })).Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal));
+        var made = (await client.CallAsync<MakeDirResponse>(Service + "MakeDir", new MakeDirRequest { Path = $"{root}/closed/new/deep" })).Entry;
+        Assert.Equal(("user", "user", "drwxr-xr-x"), (made.Owner, made.Group, made.Permissions));
+        using var stream = await client.OpenAsync(Service + "WatchDir", new WatchDirRequest { Path = $"{root}/closed" });
+        Assert.NotNull((await stream.ReadAsync<WatchDirResponse>())!.Start);
+        await client.CallAsync<MoveResponse>(Service + "Move", new MoveRequest { Source = $"{root}/closed/file", Destination = $"{root}/parents/of/file" });
+        Assert.Equal("user", (await client.CallAsync<StatResponse>(Service + "Stat", new StatRequest { Path = $"{root}/parents/of" })).Entry.Owner);
+        Assert.Equal("root", (await client.CallAsync<StatResponse>(Service + "Stat", new StatRequest { Path = $"{root}/parents/of/file" })).Entry.Owner);
+        await client.CallAsync<RemoveResponse>(Service + "Remove", new RemoveRequest { Path = root });
+        await RefusesAsync<StatResponse>("not_found", 404, client, "Stat", new StatRequest { Path = root });
+    }
+
+    [Fact]
+    public async Task A_list_that_is_too_long_says_so_with_a_code_that_is_no_limit_of_a_rate()
+    {
+        using var client = await EnvdClient.ShareAsync(server);
+        var root = NewPath();
+        await server.Client.ExecAsync(client.Id, new ExecRequest { Cmd = $"mkdir {root} && cd {root} && seq 1 10001 | xargs touch" });
+        var error = await Assert.ThrowsAsync<EnvdError>(() => client.CallAsync<ListDirResponse>(Service + "ListDir", new ListDirRequest { Path = root }));
+        Assert.Equal(("failed_precondition", 400), (error.Code, error.Status));
+        Assert.Contains("more than 10000 entries", error.Message, StringComparison.Ordinal);
+        await client.CallAsync<RemoveResponse>(Service + "Remove", new RemoveRequest { Path = root });
+    }
+
+    [Theory]
+    [InlineData("filesystem.Filesystem/Stat", "text/plain", "application/json, application/proto")]
+    [InlineData("process.Process/Start", "application/json", "application/connect+json, application/connect+proto")]
+    public async Task A_content_type_that_is_not_known_is_refused_with_a_code(string method, string type, string known)
+    {
+        using var client = await EnvdClient.ShareAsync(server);
+        using var content = new ByteArrayContent([]) { Headers = { ContentType = new(type) } };
+        using var response = await client.Http.PostAsync(method, content);
+        Assert.Equal((415, known), ((int)response.StatusCode, response.Headers.GetValues("Accept-Post").Single()));
+        var error = EnvdError.Read(JsonSerializer.Deserialize<JsonElement>(await response.Content.ReadAsStringAsync()), 415);
+        Assert.Equal("invalid_argument", error.Code);
+        Assert.Contains(known, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

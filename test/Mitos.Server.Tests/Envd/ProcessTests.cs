@@ -71,10 +71,11 @@ public sealed class ProcessTests(ServerFixture server)
     {
         using var client = await EnvdClient.ShareAsync(server, form);
         var tag = $"tag-{Guid.NewGuid():N}";
-        using var stream = await client.OpenAsync(Start, new StartRequest { Process = new() { Cmd = "cat" }, Tag = tag, Stdin = true });
+        using var stream = await client.OpenAsync(Start, new StartRequest { Process = new() { Cmd = "cat", Envs = { ["FOO"] = "bar" } }, Tag = tag, Stdin = true });
         var pid = await stream.ReadPidAsync();
         var listed = (await client.CallAsync<ListResponse>(List, new ListRequest())).Processes.Single(process => process.Pid == pid);
         Assert.Equal(("cat", "/home/user", tag), (listed.Config.Cmd, listed.Config.Cwd, listed.Tag));
+        Assert.Equal(new Dictionary<string, string> { ["FOO"] = "bar" }, listed.Config.Envs.ToDictionary());
         await client.CallAsync<SendInputResponse>(Input, new SendInputRequest { Process = new() { Pid = pid }, Input = new() { Stdin = ByteString.CopyFromUtf8("one ") } });
         Assert.Equal("one ", await stream.ReadUntilAsync("one "));
         var wrong = await Assert.ThrowsAsync<EnvdError>(() => client.CallAsync<SendInputResponse>(Input, new SendInputRequest { Process = new() { Pid = pid }, Input = new() { Pty = ByteString.CopyFromUtf8("x") } }));

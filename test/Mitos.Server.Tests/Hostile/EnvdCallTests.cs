@@ -15,7 +15,7 @@ public sealed class EnvdCallTests(ServerFixture server)
 
     private static readonly string[] Broken = ["{", "[]", "3", "nope", "\"x\"", new string('[', 5000), "{\"a\":" + new string('[', 500) + "}", "\u0000", "{}}", "{\"\\ud800\":1}"];
 
-    private static readonly string[] WrongValues = ["[{}]", "{\"a\":[1]}", "\"\\u0001\"", "1e99", "-1", "1.5", "true", "99999999999999999999", "\"\\ud800\""];
+    private static readonly string[] WrongValues = ["[{}]", "[null]", "null", "{\"a\":[1]}", "{\"a\":null}", "\"\\u0001\"", "1e99", "-1", "1.5", "true", "99999999999999999999", "\"\\ud800\""];
 
     private static readonly string[] HostileTexts = ["..", "../../../../proc/self/mem", "a\0b", "/tmp/%2f..%2f", new string('x', 5000), "/" + string.Join('/', Enumerable.Repeat("d", 2400)), "\u202e", "-rf", "\n", "/dev/null/x", "/proc/1/fd/0/x"];
 

@@ -20,6 +20,9 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
     public const int Port = 49983;
     public const string HealthPath = "/health";
 
+    // Theirs are called by their own hosts only: for all others there is no such thing, with a token or without.
+    private static readonly HashSet<string> Internal = ["/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw", "/upgrade"];
+
     private readonly Dictionary<string, ConnectMethod> _methods = processes.Methods.Concat(filesystem.Methods).Concat(watches.Methods).ToDictionary();
 
     /// <summary>What a request asks for, as it may be written down: addresses that there are not have no name.</summary>
@@ -71,7 +74,9 @@ internal sealed class EnvdApi(ISandboxes sandboxes, OpenCalls calls, ProcessServ
         var request = context.Request;
         if (IsHealth(request) || AccessToken.IsRight(request, sandbox))
             return true;
-        if (request.Path != FileRoutes.Path)
+        if (Internal.Contains(request.Path.Value ?? ""))
+            await E2BErrors.WriteAsync(context, 404, $"there is no {request.Path}");
+        else if (request.Path != FileRoutes.Path)
             await new ConnectException("unauthenticated", "unauthenticated: no or an invalid access token").WriteAsync(context.Response);
         else if (HasSignature(request, sandbox))
             return true;

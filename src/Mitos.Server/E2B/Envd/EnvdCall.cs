@@ -30,7 +30,10 @@ internal sealed class EnvdCall : IDisposable
 
     public AgentClient Agent { get; }
 
-    /// <summary>Whose rights: of the name in the Basic header; empty: the default user.</summary>
+    /// <summary>As E2B's agent uses files: as root, for a user, whose home relative paths begin at and who owns what is written.</summary>
+    public AgentFiles Files => Agent.FilesAsRoot;
+
+    /// <summary>The name in the Basic header: whose processes and files; empty: the default user.</summary>
     public string User { get; }
 
     /// <summary>What the client gives the call; null: no limit.</summary>

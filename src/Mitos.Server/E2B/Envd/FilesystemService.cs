@@ -27,7 +27,7 @@ internal sealed class FilesystemService
     public IReadOnlyDictionary<string, ConnectMethod> Methods { get; }
 
     /// <exception cref="ConnectException">invalid_argument: it is empty.</exception>
-    public static string Required(string path, string name = "path") => path.Length > 0 ? path : throw ConnectException.Invalid($"{name} is required");
+    public static string Required(string? path, string name = "path") => path is { Length: > 0 } ? path : throw ConnectException.Invalid($"{name} is required");
 
     private async Task<StatResponse> StatAsync(EnvdCall call, StatRequest request) => new() { Entry = await _entries.ReadAsync(call, Required(request.Path)) };
 
@@ -40,25 +40,32 @@ internal sealed class FilesystemService
                 ? new ConnectException("already_exists", $"directory already exists: {existing.Path}")
                 : ConnectException.Invalid($"path already exists but it is not a directory: {existing.Path}");
         }
-        await call.Agent.Files.MakeDirectoryAsync(path, call.User, call.Ended);
+        await call.Files.MakeDirectoryAsync(path, call.User, call.Ended);
         return new MakeDirResponse { Entry = await _entries.ReadAsync(call, path) };
     }
 
     private async Task<MoveResponse> MoveAsync(EnvdCall call, MoveRequest request)
     {
         var (source, destination) = (Required(request.Source, "source"), Required(request.Destination, "destination"));
-        await call.Agent.Files.StatAsync(source, call.User, call.Ended); // a missing source is said before anything is made
+        await call.Files.StatAsync(source, call.User, call.Ended); // a missing source is said before anything is made
         if (Path.GetDirectoryName(destination) is { Length: > 0 } parent)
-            await call.Agent.Files.MakeDirectoryAsync(parent, call.User, call.Ended);
-        await call.Agent.Files.MoveAsync(source, destination, call.User, call.Ended);
+            await call.Files.MakeDirectoryAsync(parent, call.User, call.Ended);
+        await call.Files.MoveAsync(source, destination, call.User, call.Ended);
         return new MoveResponse { Entry = await _entries.ReadAsync(call, destination) };
     }
 
     private async Task<ListDirResponse> ListAsync(EnvdCall call, ListDirRequest request)
     {
         var response = new ListDirResponse();
-        foreach (var file in await call.Agent.Files.ListAsync(Required(request.Path), (int)Math.Clamp(request.Depth, 1, MaxDepth), call.User, call.Ended))
-            response.Entries.Add(await _entries.DescribeAsync(call, file));
+        try
+        {
+            foreach (var file in await call.Files.ListAsync(Required(request.Path), (int)Math.Clamp(request.Depth, 1, MaxDepth), call.User, call.Ended))
+                response.Entries.Add(await _entries.DescribeAsync(call, file));
+        }
+        catch (AgentException e) when (e.Code == AgentErrorCode.Exhausted)
+        {
+            throw new ConnectException("failed_precondition", e.Message); // clients take resource_exhausted for a limit of their rate, and come again
+        }
         return response;
     }
 
@@ -66,7 +73,7 @@ internal sealed class FilesystemService
     {
         try
         {
-            await call.Agent.Files.RemoveAsync(Required(request.Path), recursive: true, call.User, call.Ended);
+            await call.Files.RemoveAsync(Required(request.Path), recursive: true, call.User, call.Ended);
         }
         catch (AgentException e) when (e.Code == AgentErrorCode.NotFound)
         {

@@ -15,7 +15,7 @@ internal sealed class GuestEntries(GuestNames names)
 
     /// <exception cref="AgentException">NotFound, PermissionDenied, InvalidArgument.</exception>
     public async Task<EntryInfo> ReadAsync(EnvdCall call, string path) =>
-        await DescribeAsync(call, await call.Agent.Files.StatAsync(path, call.User, call.Ended));
+        await DescribeAsync(call, await call.Files.StatAsync(path, call.User, call.Ended));
 
     /// <summary>Null: there is nothing.</summary>
     public async Task<EntryInfo?> TryReadAsync(EnvdCall call, string path)
@@ -70,7 +70,7 @@ internal sealed class GuestEntries(GuestNames names)
             var next = Path.GetFullPath(at.LinkTarget, Path.GetDirectoryName(at.Path) ?? "/");
             try
             {
-                at = await call.Agent.Files.StatAsync(next, user, call.Ended);
+                at = await call.Files.StatAsync(next, user, call.Ended);
             }
             catch (AgentException e) when (e.Code is AgentErrorCode.NotFound or AgentErrorCode.PermissionDenied or AgentErrorCode.FailedPrecondition)
             {

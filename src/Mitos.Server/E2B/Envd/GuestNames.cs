@@ -31,7 +31,7 @@ internal sealed class GuestNames(TimeProvider time)
         using var content = new MemoryStream();
         try
         {
-            await call.Agent.Files.ReadAsync(path, content, "root", call.Ended, length: 1 << 20);
+            await call.Files.ReadAsync(path, content, "root", call.Ended, length: 1 << 20);
         }
         catch (AgentException)
         {

@@ -38,10 +38,12 @@ internal sealed class ProcessService
     private static async Task<ListResponse> ListAsync(EnvdCall call, ListRequest request)
     {
         var response = new ListResponse();
-        foreach (var info in (await call.Agent.ListProcessesAsync(call.Ended)).Where(info => info.Exit is null))
+        foreach (var info in (await call.Agent.ListProcessesAsync(call.Ended, environments: true)).Where(info => info.Exit is null))
         {
             var shown = new Wire.ProcessInfo { Pid = (uint)info.Pid, Config = new ProcessConfig { Cmd = info.Argv.Count > 0 ? info.Argv[0] : "", Cwd = info.Directory } };
             shown.Config.Args.AddRange(info.Argv.Skip(1));
+            foreach (var (name, value) in info.Environment)
+                shown.Config.Envs[name] = value;
             if (info.Tag.Length > 0)
                 shown.Tag = info.Tag;
             response.Processes.Add(shown);

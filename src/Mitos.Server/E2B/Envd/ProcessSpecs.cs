@@ -27,13 +27,11 @@ internal static class ProcessSpecs
     public static ProcessSpec Of(EnvdCall call, StartRequest request)
     {
         var process = request.Process is { Cmd.Length: > 0 } config ? config : throw ConnectException.Invalid("process.cmd is required");
-        var environment = EnvironmentOf(call);
-        foreach (var (name, value) in process.Envs)
-            environment[name] = value;
         return new ProcessSpec
         {
             Argv = [process.Cmd, .. process.Args],
-            Environment = environment,
+            Environment = process.Envs,
+            Surroundings = EnvironmentOf(call),
             Directory = process.Cwd,
             User = call.User,
             Stdin = request.Pty is not null || !request.HasStdin || request.Stdin,

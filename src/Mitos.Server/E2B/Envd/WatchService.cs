@@ -82,7 +82,7 @@ internal sealed class WatchService : IAsyncDisposable
     {
         var entry = await _entries.ReadAsync(call, FilesystemService.Required(path));
         return entry.Type == FileType.Directory
-            ? (await call.Agent.Files.WatchAsync(entry.Path, recursive, call.User, call.Ended), entry.Path)
+            ? (await call.Files.WatchAsync(entry.Path, recursive, call.User, call.Ended), entry.Path)
             : throw ConnectException.Invalid($"path {entry.Path} is not a directory");
     }
 

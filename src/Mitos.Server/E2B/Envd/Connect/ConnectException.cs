@@ -10,7 +10,7 @@ namespace Mitos.Server.E2B.Envd.Connect;
 /// <summary>An error of the Connect protocol (https://connectrpc.com/docs/protocol): a code in snake case, and words.</summary>
 internal sealed partial class ConnectException(string code, string message) : Exception(message)
 {
-    private const int NotADirectory = 20, IsADirectory = 21; // ENOTDIR, EISDIR
+    private const int Unreadable = 5, NotADirectory = 20, IsADirectory = 21; // EIO, ENOTDIR, EISDIR
 
     public string Code { get; } = code;
 
@@ -40,6 +40,7 @@ internal sealed partial class ConnectException(string code, string message) : Ex
         ConnectException known => known,
         AgentException { Code: AgentErrorCode.UnknownUser } agent => new("unauthenticated", $"invalid username: {UserIn(agent.Message)}"),
         AgentException { Errno: NotADirectory or IsADirectory } agent => Invalid(agent.Message),
+        AgentException { Errno: Unreadable } agent => new("internal", agent.Message),
         AgentException agent => new(CodeOf(agent.Code), agent.Message),
         TooManyCallsException many => new("resource_exhausted", many.Message),
         SandboxException refusal => new(refusal.Code == ErrorCode.NotFound ? "not_found" : "unavailable", refusal.Message),
@@ -50,10 +51,10 @@ internal sealed partial class ConnectException(string code, string message) : Ex
     };
 
     /// <summary>Answers a call that is no stream. JSON, whatever the messages are.</summary>
-    public async Task WriteAsync(HttpResponse response)
+    public async Task WriteAsync(HttpResponse response, int? status = null)
     {
         Refusal.Note(response.HttpContext, Code);
-        response.StatusCode = Status;
+        response.StatusCode = status ?? Status;
         response.ContentType = "application/json";
         await using var writer = new Utf8JsonWriter(response.BodyWriter);
         Write(writer);

@@ -26,9 +26,9 @@ internal abstract class ConnectMethod
 
     private static Task RefuseTypeAsync(HttpContext context, Func<MessageCodec, string> typeOf)
     {
-        context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
-        context.Response.Headers["Accept-Post"] = $"{typeOf(MessageCodec.Json)}, {typeOf(MessageCodec.Proto)}";
-        return Task.CompletedTask;
+        var types = $"{typeOf(MessageCodec.Json)}, {typeOf(MessageCodec.Proto)}";
+        context.Response.Headers["Accept-Post"] = types;
+        return ConnectException.Invalid($"the content type '{context.Request.ContentType}' is not known here; use one of {types}").WriteAsync(context.Response, StatusCodes.Status415UnsupportedMediaType);
     }
 
     // What a client has to say at once it must say soon.

@@ -25,8 +25,8 @@ internal static class FileCompose
         await RefuseSelfAsync(call, sources, request.Destination, user);
         await CopyAsync(call, sources, request.Destination, user);
         foreach (var source in sources.Select(source => source.Path).Distinct())
-            await call.Agent.Files.RemoveAsync(source, false, user, call.Ended);
-        await FileRoutes.AnswerAsync(call, [await call.Agent.Files.StatAsync(request.Destination, user, call.Ended)], isList: false);
+            await call.Files.RemoveAsync(source, false, user, call.Ended);
+        await FileRoutes.AnswerAsync(call, [await call.Files.StatAsync(request.Destination, user, call.Ended)], isList: false);
     }
 
     private static ComposeRequest Parse(byte[] body)
@@ -50,12 +50,12 @@ internal static class FileCompose
     }
 
     // All are looked at before anything is written.
-    private static async Task<List<GuestFile>> FindAsync(EnvdCall call, List<string> paths, string user)
+    private static async Task<List<GuestFile>> FindAsync(EnvdCall call, List<string?> paths, string user)
     {
         var found = new List<GuestFile>();
         foreach (var path in paths)
         {
-            var file = await call.Agent.Files.StatAsync(FilesystemService.Required(path, "a source path"), user, call.Ended);
+            var file = await call.Files.StatAsync(FilesystemService.Required(path, "a source path"), user, call.Ended);
             found.Add(file.Kind == FileKind.File ? file : throw ConnectException.Invalid($"source path is not a regular file: {path}"));
         }
         return found;
@@ -66,7 +66,7 @@ internal static class FileCompose
     {
         try
         {
-            var existing = await call.Agent.Files.StatAsync(destination, user, call.Ended);
+            var existing = await call.Files.StatAsync(destination, user, call.Ended);
             if (existing.Kind == FileKind.Link && await GuestEntries.FollowAsync(call, existing, user) is { File: { } target })
                 existing = target;
             if (sources.Exists(source => source.Path == existing.Path))
@@ -85,7 +85,7 @@ internal static class FileCompose
         var reading = ReadAsync(call, sources, user, pipe.Writer, ending.Token);
         try
         {
-            await call.Agent.Files.WriteAsync(destination, pipe.Reader.AsStream(leaveOpen: true), 0, user, call.Ended);
+            await call.Files.WriteAsync(destination, pipe.Reader.AsStream(leaveOpen: true), 0, user, call.Ended);
         }
         finally
         {
@@ -102,7 +102,7 @@ internal static class FileCompose
         try
         {
             foreach (var source in sources)
-                await call.Agent.Files.ReadAsync(source.Path, writer.AsStream(leaveOpen: true), user, cancellationToken);
+                await call.Files.ReadAsync(source.Path, writer.AsStream(leaveOpen: true), user, cancellationToken);
         }
         catch (Exception e)
         {
@@ -115,8 +115,8 @@ internal static class FileCompose
 /// <summary>A body that lacks what it must have holds nulls.</summary>
 /// <param name="SourcePaths">In this order.</param>
 /// <param name="Destination">Replaced when it exists.</param>
-/// <param name="Username">Whose rights.</param>
-internal sealed record ComposeRequest([property: JsonPropertyName("source_paths")] List<string> SourcePaths, string Destination, string? Username);
+/// <param name="Username">Whose file it is then.</param>
+internal sealed record ComposeRequest([property: JsonPropertyName("source_paths")] List<string?> SourcePaths, string Destination, string? Username);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(ComposeRequest))]

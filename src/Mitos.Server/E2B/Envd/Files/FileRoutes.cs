@@ -18,7 +18,7 @@ internal static class FileRoutes
         _ => RefuseAsync(call.Context, 405, "method not allowed"),
     };
 
-    /// <summary>Whose rights: those of the user in the query, else in the Basic header; empty: the default user.</summary>
+    /// <summary>Whose files: of the user in the query, else in the Basic header; empty: the default user.</summary>
     public static string UserOf(EnvdCall call) => call.Context.Request.Query["username"].ToString() is { Length: > 0 } user ? user : call.User;
 
     public static Task RefuseAsync(HttpContext context, Exception e)

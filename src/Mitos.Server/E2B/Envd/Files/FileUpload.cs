@@ -10,6 +10,7 @@ namespace Mitos.Server.E2B.Envd.Files;
 internal static class FileUpload
 {
     private const int MaxParts = 1000;
+    private const string Form = "multipart/form-data", Bytes = "application/octet-stream";
 
     public static async Task ServeAsync(EnvdCall call)
     {
@@ -24,7 +25,11 @@ internal static class FileUpload
             _ => throw ConnectException.Invalid($"unsupported Content-Encoding: {encoding}, supported: [{ContentCoding.Gzip}]"),
         };
         var body = unpacked ?? request.Body;
-        var isForm = MediaTypeHeaderValue.TryParse(request.ContentType, out var type) && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase);
+        _ = MediaTypeHeaderValue.TryParse(request.ContentType, out var type);
+        var isForm = type is not null && type.MediaType.Equals(Form, StringComparison.OrdinalIgnoreCase);
+        // A body that says nothing of itself is taken as it is; one that is said to be something else is a mistake.
+        if (!isForm && request.ContentType is { Length: > 0 } other && type?.MediaType.Equals(Bytes, StringComparison.OrdinalIgnoreCase) != true)
+            throw ConnectException.Invalid($"unsupported content type: {other}, expected {Form} or {Bytes}");
         List<GuestFile> written = isForm
             ? await WritePartsAsync(call, path, new MultipartReader(BoundaryOf(type!), body), metadata)
             : [await WriteAsync(call, FilesystemService.Required(path), body, metadata)];
@@ -51,8 +56,8 @@ internal static class FileUpload
     private static async Task<GuestFile> WriteAsync(EnvdCall call, string path, Stream content, Dictionary<string, string> metadata)
     {
         var user = FileRoutes.UserOf(call);
-        await call.Agent.Files.WriteAsync(path, content, 0, user, call.Ended, metadata);
-        var file = await call.Agent.Files.StatAsync(path, user, call.Ended);
+        await call.Files.WriteAsync(path, content, 0, user, call.Ended, metadata);
+        var file = await call.Files.StatAsync(path, user, call.Ended);
         return file with { Metadata = metadata }; // a link has none of its own
     }
 

@@ -71,7 +71,7 @@ internal sealed class GuestFileStream(EnvdCall call, GuestFile file, string user
         Exception? failure = null;
         try
         {
-            await call.Agent.Files.ReadAsync(file.Path, _pipe.Writer.AsStream(leaveOpen: true), user, _closing.Token, _position, file.Size - _position);
+            await call.Files.ReadAsync(file.Path, _pipe.Writer.AsStream(leaveOpen: true), user, _closing.Token, _position, file.Size - _position);
         }
         catch (Exception e)
         {
