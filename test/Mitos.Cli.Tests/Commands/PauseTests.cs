@@ -131,7 +131,7 @@ public sealed class PauseTests(MitosFixture fixture) : IAsyncLifetime
         async Task<string> RowAsync(string name) => (await _mitos.RunAsync("keys", "ls")).Ok().Split('\n').Single(line => line.Contains(name, StringComparison.Ordinal));
         foreach (var (name, expires, shown) in new[] { ("a-while", "30d", @"in (30|29)d$"), ("a-day", "2999-01-31", @"in \d+d$"), ("a-moment", "2999-01-31T18:00", @"in \d+d$"), ("forever", "never", "never$") })
         {
-            Assert.Matches("^mitos_", (await _mitos.RunAsync("keys", "create", name, "--expires", expires)).Ok());
+            Assert.Matches("^e2b_", (await _mitos.RunAsync("keys", "create", name, "--expires", expires)).Ok());
             Assert.Matches(shown, await RowAsync(name));
         }
         var listed = JsonDocument.Parse((await _mitos.RunAsync("keys", "ls", "--json")).Ok()).RootElement.EnumerateArray().ToDictionary(key => key.GetProperty("name").GetString()!);

@@ -79,6 +79,7 @@ public sealed class OwnershipTests(MitosFixture fixture)
                 Assert.Equal("", (await nobody.EndAsync()).Ok());
             Assert.NotEmpty(directory.GetFiles("mitos.db"));
             Assert.NotEmpty(directory.GetDirectories("sandboxes"));
+            (await open.RunAsync("template", "rm", "base")).Ok();
             (await open.RunAsync("down")).Ok();
             open.Delete();
         }

@@ -143,7 +143,7 @@ public sealed class RouteTests(ServerFixture server)
         var key = await ExpiredKey.MakeAsync(server);
         foreach (var route in Route.AllOf(server).Where(route => route.NeedsKey))
         {
-            foreach (var (name, value) in new[] { ("Authorization", $"Bearer {key.Key}"), ("X-API-Key", key.Key!), ("X-API-Key", "e2b_" + key.Key!["mitos_".Length..]) })
+            foreach (var (name, value) in new[] { ("Authorization", $"Bearer {key.Key}"), ("X-API-Key", key.Key!), ("X-API-Key", "mitos_" + key.Key!["e2b_".Length..]) })
             {
                 using var late = new HttpClient { BaseAddress = server.Address };
                 late.DefaultRequestHeaders.TryAddWithoutValidation(name, value);

@@ -33,7 +33,7 @@ public sealed class StoreTests(PostgresServer postgres)
         using var again = scratch.Open();
         Assert.Equal(team, again.Teams.Find("red"));
         Assert.Equal((team.Id, "ci"), (again.Keys.Find(secret)!.TeamId, again.Keys.Find(secret)!.Name));
-        Assert.Equal(again.Keys.Find(secret), again.Keys.Find(secret));
+        Assert.Equal(again.Keys.Find(secret), again.Keys.Find("mitos_" + secret[4..]));
         Assert.Equal(lease with { TeamId = team.Id }, again.Leases.Find(lease.Id));
         Assert.Equal(2, again.Keys.List(null).Count);
         Assert.Single(again.Keys.List(team.Id));
