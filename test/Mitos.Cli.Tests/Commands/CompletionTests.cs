@@ -17,7 +17,7 @@ public sealed class CompletionTests(MitosFixture fixture) : IAsyncLifetime
     {
         Assert.Equal(["exec"], await CompleteAsync("mitos ex"));
         Assert.Superset(new HashSet<string> { "up", "down", "create", "exec", "fork", "tree", "template" }, (await CompleteAsync("mitos ")).ToHashSet());
-        Assert.Equal(["build", "ls", "rm"], await CompleteAsync("mitos template "));
+        Assert.Equal(["build", "ls", "publish", "rm", "unpublish"], await CompleteAsync("mitos template "));
         foreach (var command in new[] { "exec", "fork", "inspect", "logs", "rm" })
             Assert.Equal(["dev", _id], await CompleteAsync($"mitos {command} "));
         Assert.Equal(["dev"], await CompleteAsync("mitos exec d"));
