@@ -92,7 +92,7 @@ internal static class Table
         return $"""
             {Rows(rows)}
 
-            {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory (their VMMs say {idle?["vmmMiB"]} MiB of their own and {idle?["privateMiB"]} MiB of guests' pages) and {(double?)idle?["cpuPercentOfACoreEach"]:F2} % of a core each. Longest stall that a 1 kHz clock in the source saw in each of {figures["maxGapMs"]?["count"]} runs while it was forked: {All(figures["maxGapMs"])} ms ({All(figures["maxGapWithoutForksMs"])} ms in runs without forks).
+            {idle?["count"]} idle forks at once took {idle?["hostMemoryMiB"]} MiB of the host's memory (their VMMs say {idle?["vmmMiB"]} MiB of their own and {idle?["privateMiB"]} MiB of guests' pages) and {(double?)idle?["cpuPercentOfACoreEach"]:G2} % of a core each. Longest stall that a 1 kHz clock in the source saw in each of {figures["maxGapMs"]?["count"]} runs while it was forked: {All(figures["maxGapMs"])} ms ({All(figures["maxGapWithoutForksMs"])} ms in runs without forks).
             {Targets.OfForks(figures)}
             Measured {Where(run, "mitos bench fork")}
 
