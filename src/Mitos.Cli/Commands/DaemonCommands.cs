@@ -33,6 +33,8 @@ internal static class DaemonCommands
         var all = new Option<bool>("--all") { Description = "Remove all sandboxes first" };
         return new Command("down", "Stop the daemon; sandboxes go on and are there again after `up`") { all }.Runs(async (client, result, json, cancellationToken) =>
         {
+            if (result.GetValue(all))
+                await Daemon.EnsureUpForLeftAsync(client, cancellationToken);
             if (result.GetValue(all) && await Daemon.TryHealthAsync(client, cancellationToken) is not null)
             {
                 var ids = (await client.ListAsync(false, cancellationToken)).Select(sandbox => sandbox.Id).ToList();
@@ -47,7 +49,7 @@ internal static class DaemonCommands
             else if (health is null)
                 Output.Line("mitosd does not run");
             else
-                Output.Line(health.Sandboxes > 0 ? $"mitosd has ended; {Output.Count(health.Sandboxes, "sandbox")} go on, and are there again after `mitos up`" : "mitosd has ended");
+                Output.Line(health.Sandboxes > 0 ? $"mitosd has ended; {Output.Count(health.Sandboxes, "sandbox")} {(health.Sandboxes == 1 ? "goes on, and is" : "go on, and are")} there again after `mitos up`" : "mitosd has ended");
             return ExitCode.Ok;
         });
     }

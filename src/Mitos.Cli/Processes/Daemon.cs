@@ -22,6 +22,14 @@ internal static class Daemon
         return start;
     }
 
+    /// <summary>Starts it if none answers and it left sandboxes, which go on without it.</summary>
+    public static async Task EnsureUpForLeftAsync(MitosClient client, CancellationToken cancellationToken)
+    {
+        var journals = Path.Combine(Settings.StateDirectory, "sandboxes");
+        if (await TryHealthAsync(client, cancellationToken) is null && Directory.Exists(journals) && Directory.EnumerateFiles(journals, "*.json").Any())
+            await Waiting.ShowAsync("starting mitosd", StartAsync(client, cancellationToken));
+    }
+
     /// <summary>Runs it in the foreground until it ends.</summary>
     /// <returns>Its exit code.</returns>
     public static async Task<int> RunAsync(MitosClient client, CancellationToken cancellationToken)
