@@ -26,12 +26,13 @@ public sealed class HostEngine : IHostEngine
     private readonly SafeFileHandle _lock;
     private readonly ShellPool _shells;
     private readonly SandboxStore _store;
+    private readonly SnapshotService _snapshots;
     private readonly Timer _idle;
     private readonly MachineHost _host;
     private readonly RunDirectory _runLock;
     private readonly HostGauges _gauges;
 
-    private HostEngine(EngineOptions options, SafeFileHandle stateLock, RunDirectory runLock, ISandboxes sandboxes, ITemplates templates, ISnapshots snapshots, ShellPool shells, SandboxStore store, MachineHost host)
+    private HostEngine(EngineOptions options, SafeFileHandle stateLock, RunDirectory runLock, ISandboxes sandboxes, ITemplates templates, SnapshotService snapshots, ShellPool shells, SandboxStore store, MachineHost host)
     {
         _options = options;
         _lock = stateLock;
@@ -42,7 +43,7 @@ public sealed class HostEngine : IHostEngine
         _gauges = new HostGauges(store, shells, options.StateDirectory);
         Sandboxes = sandboxes;
         Templates = templates;
-        Snapshots = snapshots;
+        Snapshots = _snapshots = snapshots;
         _idle = new Timer(_ => _ = shells.DropIdleAsync(), null, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
     }
 
@@ -120,6 +121,7 @@ public sealed class HostEngine : IHostEngine
         _gauges.Dispose();
         await _idle.DisposeAsync();
         await _shells.DisposeAsync();
+        await _snapshots.ClearedAsync();
         foreach (var sandbox in _store.All)
         {
             if (sandbox.Agent is { } agent)

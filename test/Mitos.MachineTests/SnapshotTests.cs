@@ -29,6 +29,7 @@ public sealed class SnapshotTests(MachineFixture machines)
         Assert.EndsWith("OK", await machines.RunAsync(sandbox.Id, "sha256sum -c /root/sum"), StringComparison.Ordinal);
         var clock = DateTimeOffset.FromUnixTimeSeconds(long.Parse(await machines.RunAsync(sandbox.Id, "date +%s"), System.Globalization.CultureInfo.InvariantCulture));
         Assert.InRange(DateTimeOffset.UtcNow - clock, TimeSpan.FromSeconds(-2), TimeSpan.FromSeconds(2));
+        await ((SnapshotService)Snapshots).ClearedAsync();
         Assert.Empty(System.IO.Directory.EnumerateDirectories(Directory));
     }
 
@@ -175,6 +176,7 @@ public sealed class SnapshotTests(MachineFixture machines)
         Assert.Equal("ok", await machines.RunAsync(sandbox.Id, "echo ok"));
         await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
         await machines.Sandboxes.RemoveAsync(sandbox.Id, CancellationToken.None);
+        await ((SnapshotService)Snapshots).ClearedAsync();
         Assert.Empty(System.IO.Directory.EnumerateDirectories(Directory));
     }
     [Fact]
@@ -233,6 +235,7 @@ public sealed class SnapshotTests(MachineFixture machines)
             Assert.Equal(SandboxState.Running, (await Snapshots.ResumeAsync(sandbox.Id, memory: false, CancellationToken.None)).State);
             Assert.EndsWith("OK", await machines.RunAsync(sandbox.Id, "sha256sum -c /root/sum"), StringComparison.Ordinal);
             Assert.Equal("none", await machines.RunAsync(sandbox.Id, "[ -e /run/ask ] || echo none")); // of the server nothing is left
+            await ((SnapshotService)Snapshots).ClearedAsync();
             Assert.Empty(System.IO.Directory.EnumerateDirectories(Directory));
         }
     }

@@ -16,6 +16,8 @@ internal sealed class SnapshotService(
 {
     private const long VmmBytes = 24L << 20, OverlayBytes = 1L << 20;
     private static readonly TimeSpan ResumeLimit = TimeSpan.FromSeconds(10), SyncLimit = TimeSpan.FromSeconds(60);
+    private readonly Lock _clearing = new();
+    private Task _cleared = Task.CompletedTask;
     private readonly HashSet<(string Scope, string Name)> _names = [.. snapshots.All.Where(record => record.Name is not null).Select(record => (record.Source.Scope, record.Name!))];
 
     public Task<SandboxInfo> PauseAsync(SandboxId id, bool memory, CancellationToken cancellationToken) =>
@@ -93,11 +95,12 @@ internal sealed class SnapshotService(
         var paused = sandbox.Record;
         var snapshot = SnapshotOf(sandbox, "resumed");
         using var reservation = capacity.Reserve($"Sandbox '{sandbox.Id}'", VmmBytes + MemoryOf(snapshot) + (memory || snapshot.FilesOnly ? 0 : ColdBoot.BytesOf(snapshot)), OverlayBytes);
-        using var capture = memory ? await OpenAsync(snapshot, cancellationToken) : await coldBoot.RunAsync(snapshot, cancellationToken);
+        Capture? capture = null;
         Machine? machine = null;
         Agent.AgentClient? agent = null;
         try
         {
+            capture = memory ? await OpenAsync(snapshot, cancellationToken) : await coldBoot.RunAsync(snapshot, cancellationToken);
             var begun = Stopwatch.GetTimestamp();
             (machine, var timings) = await birth.MakeAsync(capture, null, null, cancellationToken);
             agent = MachineAgent.Open(machine, $"sandbox '{sandbox.Id}'");
@@ -114,12 +117,34 @@ internal sealed class SnapshotService(
                 await agent.DisposeAsync();
             if (machine is not null)
                 await machine.DisposeAsync();
+            capture?.Dispose();
             throw Explain(e, $"Sandbox '{sandbox.Id}' could not be resumed; it is still paused");
         }
         lives.Watch(sandbox, machine);
         shells.Refill(capture.Generation);
-        snapshots.Delete(snapshot.Id);
+        lock (_clearing)
+            _cleared = _cleared.ContinueWith(_ => Clear(capture, snapshot.Id), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return sandbox.Describe();
+    }
+
+    /// <summary>Done when nothing is left of the snapshots that sandboxes were resumed from, which no answer waits for.</summary>
+    public Task ClearedAsync()
+    {
+        lock (_clearing)
+            return _cleared;
+    }
+
+    private void Clear(Capture capture, string id)
+    {
+        capture.Dispose();
+        try
+        {
+            snapshots.Delete(id);
+        }
+        catch (IOException e)
+        {
+            logger.LogError(e, "the snapshot {Snapshot} of a resumed sandbox could not be deleted; the next start does it", id);
+        }
     }
 
     private async Task<SnapshotInfo> TakeAsync(SandboxId id, string? name, CancellationToken cancellationToken)
