@@ -54,8 +54,8 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
         machine.Vmm.Load(capture.DeviceState, regions =>
         {
             var begun = Stopwatch.GetTimestamp();
-            if (writeDelta && capture.Pages is { } pages)
-                WriteDelta(machine, regions, capture, pages);
+            if (writeDelta)
+                WriteDelta(machine.Vmm.Process.Id, [.. regions.Select(region => region.Address)], capture);
             written = Stopwatch.GetElapsedTime(begun);
         }, deadline);
         machine.Vmm.Resume(deadline);
@@ -68,6 +68,11 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
     }
 
     // The child's kernel gives each page its own frame now, which is most of the cost: of a large delta several cores share it.
-    private static void WriteDelta(Machine machine, IReadOnlyList<GuestMemoryRegion> regions, Capture capture, PageBuffer pages) =>
-        new PageTransfer(machine.Vmm.Process.Id, [.. regions.Select(region => region.Address)], capture.Runs, pages, 0, write: true).Run(helpers: Environment.ProcessorCount);
+    private static void WriteDelta(int pid, IReadOnlyList<ulong> addresses, Capture capture)
+    {
+        if (capture.Saved is { } saved)
+            saved.WriteTo(pid, addresses);
+        else if (capture.Pages is { } pages)
+            new PageTransfer(pid, addresses, capture.Runs, pages, 0, write: true).Run(helpers: Environment.ProcessorCount);
+    }
 }

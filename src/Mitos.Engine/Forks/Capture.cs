@@ -37,8 +37,11 @@ public sealed class Capture : IDisposable
     /// <summary>Where those regions belong in the generation's memory.</summary>
     public IReadOnlyList<GuestMemoryRegion> Regions { get; }
 
-    /// <summary>The pages of <see cref="Runs"/>, one after the other; null for an empty delta.</summary>
+    /// <summary>The pages of <see cref="Runs"/>, one after the other; null for an empty delta, or one that is <see cref="Saved"/>.</summary>
     public PageBuffer? Pages { get; }
+
+    /// <summary>Instead of <see cref="Pages"/>, where they are for one machine only. Disposed with this.</summary>
+    internal IDelta? Saved { get; init; }
 
     public long DeltaBytes => Runs.Sum(region => region.Sum(run => (long)run.Count)) * PageBuffer.PageSize;
 
@@ -52,6 +55,7 @@ public sealed class Capture : IDisposable
     public void Dispose()
     {
         Pages?.Dispose();
+        Saved?.Dispose();
         _layers.Release(Disk.Frozen);
         Generation.Dispose();
     }

@@ -103,7 +103,7 @@ internal sealed class SandboxService(
         var environment = NameValues.Merge(snapshot?.Source.Environment ?? registry.Get(spec.Template).Environment, spec.Environment);
         SandboxRules.CheckEnvironment(environment);
         using var reservation = capacity.Reserve(snapshot is null ? $"A sandbox of template '{spec.Template}'" : $"A sandbox of snapshot '{snapshot.Id}'", VmmBytes + (snapshot is null ? 0 : SnapshotService.MemoryOf(snapshot)), OverlayBytes);
-        using var capture = snapshot is null ? await OpenTemplateAsync(spec, cancellationToken) : await snapshots.OpenAsync(snapshot, cancellationToken);
+        using var capture = snapshot is null ? await OpenTemplateAsync(spec, cancellationToken) : await snapshots.OpenForOneAsync(snapshot, cancellationToken);
         store.TakeName(spec.Scope, spec.Name);
         try
         {

@@ -40,7 +40,7 @@ internal sealed class ColdBoot(MachineHost host, MachineBooter booter, TemplateF
         Machine? machine = null;
         try
         {
-            using var capture = await snapshots.OpenAsync(snapshot, host.Driver.Facts.Fingerprint);
+            using var capture = snapshots.OpenForOne(snapshot, host.Driver.Facts.Fingerprint);
             (machine, _) = await birth.MakeAsync(capture, null, null, cancellationToken);
             await using var agent = MachineAgent.Open(machine, $"sandbox '{snapshot.Source.Id}'");
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

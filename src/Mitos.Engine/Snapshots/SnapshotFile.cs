@@ -2,9 +2,6 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Security.Cryptography;
-using Microsoft.Win32.SafeHandles;
-using Mitos.Engine.Vmm;
-using Mitos.Linux.Memory;
 using ZstdSharp;
 
 namespace Mitos.Engine.Snapshots;
@@ -16,8 +13,9 @@ namespace Mitos.Engine.Snapshots;
 /// </summary>
 internal static class SnapshotFile
 {
-    private const ulong Magic = 0x32_50_41_43_53_54_49_4D; // MITSCAP2
-    private const int Piece = 1 << 20, Level = 1, MaxState = 64 << 20, MaxRegions = 16, Prefix = 4;
+    public const ulong Magic = 0x32_50_41_43_53_54_49_4D; // MITSCAP2
+    public const int Piece = 1 << 20, Prefix = 4; // bytes: of pages, and of a length
+    private const int Level = 1;
     private static readonly int Ahead = Environment.ProcessorCount * 2;
 
     /// <summary>Writes and syncs a new file.</summary>
@@ -67,93 +65,11 @@ internal static class SnapshotFile
     /// <summary>Reads a whole file, and checks it.</summary>
     /// <exception cref="InvalidDataException">It is not what was written.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static async Task<(byte[] State, CapturedPages Pages)> ReadAsync(string path, string checksum)
+    public static Task<(byte[] State, CapturedPages Pages)> ReadAsync(string path, string checksum) => Task.Run(() =>
     {
-        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0 });
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var fixedPart = await TakeAsync(file, hash, 16);
-        var (stateLength, regionCount) = (BinaryPrimitives.ReadInt32LittleEndian(fixedPart.AsSpan(8)), BinaryPrimitives.ReadInt32LittleEndian(fixedPart.AsSpan(12)));
-        if (BinaryPrimitives.ReadUInt64LittleEndian(fixedPart) != Magic || stateLength is < 0 or > MaxState || regionCount is < 0 or > MaxRegions)
-            throw new InvalidDataException("it does not begin as a snapshot does");
-        var regions = new List<GuestMemoryRegion>();
-        var runs = new List<IReadOnlyList<PageRun>>();
-        for (var i = 0; i < regionCount; i++)
-        {
-            var (region, list) = await ReadRegionAsync(file, hash);
-            regions.Add(region);
-            runs.Add(list);
-        }
-        var state = await TakeAsync(file, hash, stateLength);
-        var bytes = runs.Sum(list => list.Sum(run => (long)run.Count)) * PageBuffer.PageSize;
-        var buffer = bytes > 0 ? new PageBuffer(bytes, present: false) : null;
-        try
-        {
-            if (buffer is not null)
-                await ReadPiecesAsync(file, hash, buffer, bytes);
-            else if (file.Position != file.Length)
-                throw new InvalidDataException("it is longer than it says");
-            if (Convert.ToHexStringLower(hash.GetHashAndReset()) != checksum)
-                throw new InvalidDataException("its checksum is not the recorded one");
-            return (state, new CapturedPages(regions, runs, buffer));
-        }
-        catch
-        {
-            buffer?.Dispose();
-            throw;
-        }
-    }
-
-    private static async Task<(GuestMemoryRegion Region, List<PageRun> Runs)> ReadRegionAsync(FileStream file, IncrementalHash hash)
-    {
-        var header = await TakeAsync(file, hash, 20);
-        var (offset, length, count) = (BinaryPrimitives.ReadInt64LittleEndian(header), BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(8)), BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(16)));
-        var pages = length / PageBuffer.PageSize;
-        if (offset < 0 || length < 0 || count < 0 || count > pages || count > (file.Length - file.Position) / 8)
-            throw new InvalidDataException("its index makes no sense");
-        var bytes = await TakeAsync(file, hash, count * 8);
-        var runs = new List<PageRun>(count);
-        long end = 0;
-        for (var i = 0; i < count; i++)
-        {
-            var run = new PageRun(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(i * 8)), BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan((i * 8) + 4)));
-            if (run.First < end || run.Count <= 0 || (long)run.First + run.Count > pages)
-                throw new InvalidDataException("its index makes no sense");
-            end = (long)run.First + run.Count;
-            runs.Add(run);
-        }
-        return (new GuestMemoryRegion(0, length, offset), runs);
-    }
-
-    private static async Task ReadPiecesAsync(FileStream file, IncrementalHash hash, PageBuffer buffer, long bytes)
-    {
-        var working = new Queue<Task<byte[]>>();
-        var (place, end) = (file.Position, file.Length);
-        var prefix = new byte[Prefix];
-        try
-        {
-            for (long at = 0; at < bytes; at += Piece)
-            {
-                if (RandomAccess.Read(file.SafeFileHandle, prefix, place) < Prefix)
-                    throw new InvalidDataException("it is shorter than it says");
-                var packed = BinaryPrimitives.ReadInt32LittleEndian(prefix);
-                if (packed is <= 0 or > 2 * Piece)
-                    throw new InvalidDataException("a piece of it makes no sense");
-                var (from, whole, to, length) = (place, Prefix + packed, at, (int)Math.Min(Piece, bytes - at));
-                working.Enqueue(Task.Run(() => Decompress(file.SafeFileHandle, from, whole, buffer.AsSpan(to, length))));
-                place += whole;
-                if (working.Count >= Ahead)
-                    hash.AppendData(await working.Dequeue());
-            }
-            while (working.TryDequeue(out var next))
-                hash.AppendData(await next);
-            if (place != end)
-                throw new InvalidDataException("it is longer than it says");
-        }
-        finally
-        {
-            await ((Task)Task.WhenAll(working)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // nobody may write into a buffer that is gone
-        }
-    }
+        using var reader = SnapshotReader.Open(path, checksum);
+        return (reader.State, reader.ReadPages());
+    });
 
     private static byte[] Header(byte[] state, CapturedPages pages)
     {
@@ -183,50 +99,6 @@ internal static class SnapshotFile
         var packed = compressor.Wrap(pages, buffer.AsSpan(Prefix));
         BinaryPrimitives.WriteInt32LittleEndian(buffer, packed);
         return new Packed(buffer, Prefix + packed, XxHash128.Hash(buffer.AsSpan(0, Prefix + packed)));
-    }
-
-    /// <returns>The piece's checksum.</returns>
-    private static byte[] Decompress(SafeFileHandle file, long from, int whole, Span<byte> pages)
-    {
-        var buffer = ArrayPool<byte>.Shared.Rent(whole);
-        try
-        {
-            var piece = buffer.AsSpan(0, whole);
-            for (var got = 0; got < whole;)
-            {
-                var read = RandomAccess.Read(file, piece[got..], from + got);
-                if (read == 0)
-                    throw new InvalidDataException("it is shorter than it says");
-                got += read;
-            }
-            using var decompressor = new Decompressor();
-            if (decompressor.Unwrap(piece[Prefix..], pages) != pages.Length)
-                throw new InvalidDataException("a piece of it is too short");
-            return XxHash128.Hash(piece);
-        }
-        catch (ZstdException e)
-        {
-            throw new InvalidDataException($"a piece of it is damaged: {e.Message}", e);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private static async Task<byte[]> TakeAsync(FileStream file, IncrementalHash hash, int count)
-    {
-        var bytes = new byte[count];
-        try
-        {
-            await file.ReadExactlyAsync(bytes);
-        }
-        catch (EndOfStreamException e)
-        {
-            throw new InvalidDataException("it is shorter than it says", e);
-        }
-        hash.AppendData(bytes);
-        return bytes;
     }
 
     private readonly record struct Packed(byte[] Buffer, int Length, byte[] Checksum);

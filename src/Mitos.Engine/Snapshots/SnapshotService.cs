@@ -100,7 +100,7 @@ internal sealed class SnapshotService(
         Agent.AgentClient? agent = null;
         try
         {
-            capture = memory ? await OpenAsync(snapshot, cancellationToken) : await coldBoot.RunAsync(snapshot, cancellationToken);
+            capture = memory ? await OpenForOneAsync(snapshot, cancellationToken) : await coldBoot.RunAsync(snapshot, cancellationToken);
             var begun = Stopwatch.GetTimestamp();
             (machine, var timings) = await birth.MakeAsync(capture, null, null, cancellationToken);
             agent = MachineAgent.Open(machine, $"sandbox '{sandbox.Id}'");
@@ -193,6 +193,11 @@ internal sealed class SnapshotService(
     /// <exception cref="SandboxException">FailedPrecondition: damaged, or of another VMM; Unavailable: it does not boot.</exception>
     public async Task<Capture> OpenAsync(SnapshotRecord record, CancellationToken cancellationToken) =>
         record.FilesOnly ? await coldBoot.RunAsync(record, cancellationToken) : await snapshots.OpenAsync(record, host.Driver.Facts.Fingerprint);
+
+    /// <summary>The same for one machine, which gets its pages from the file.</summary>
+    /// <exception cref="SandboxException">As of <see cref="OpenAsync"/>; damage may be seen only when the machine is made.</exception>
+    public async Task<Capture> OpenForOneAsync(SnapshotRecord record, CancellationToken cancellationToken) =>
+        record.FilesOnly ? await coldBoot.RunAsync(record, cancellationToken) : snapshots.OpenForOne(record, host.Driver.Facts.Fingerprint);
 
     /// <summary>The snapshot that a paused sandbox is kept in. The caller holds its gate.</summary>
     /// <exception cref="SandboxException">FailedPrecondition.</exception>

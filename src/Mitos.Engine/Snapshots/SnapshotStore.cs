@@ -107,14 +107,28 @@ internal sealed class SnapshotStore
         using var generation = _generations.Open(record.Generation.Id, vmm);
         try
         {
-            var (state, pages) = await SnapshotFile.ReadAsync(Path.Combine(_directory, record.Id, Pages), record.Checksum);
-            var disk = new DiskStack(record.Generation.BaseImage, [.. record.Frozen.Select(LayerId.Parse)]);
-            return new Capture(generation, disk, state, pages.Runs, pages.Pages, _layers, pages.Regions);
+            var (state, pages) = await SnapshotFile.ReadAsync(PagesOf(record), record.Checksum);
+            return new Capture(generation, DiskOf(record), state, pages.Runs, pages.Pages, _layers, pages.Regions);
         }
         catch (Exception e) when (e is IOException or InvalidDataException)
         {
-            throw new SandboxException(ErrorCode.FailedPrecondition, $"The snapshot {record.Id} of sandbox '{record.Source.Id}' cannot be read: {e.Message}.",
-                "Its files are damaged or gone; remove it, and take another.", e);
+            throw SavedDelta.Damaged(record, e);
+        }
+    }
+
+    /// <summary>The capture for one machine: its pages go there from the file. The caller disposes it.</summary>
+    /// <exception cref="SandboxException">FailedPrecondition: it is damaged, which may be seen only when its pages are read; or of another VMM.</exception>
+    public Capture OpenForOne(SnapshotRecord record, string vmm)
+    {
+        using var generation = _generations.Open(record.Generation.Id, vmm);
+        try
+        {
+            var reader = SnapshotReader.Open(PagesOf(record), record.Checksum);
+            return new Capture(generation, DiskOf(record), reader.State, reader.Runs, null, _layers, reader.Regions) { Saved = new SavedDelta(reader, record) };
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException)
+        {
+            throw SavedDelta.Damaged(record, e);
         }
     }
 
@@ -147,6 +161,10 @@ internal sealed class SnapshotStore
                 pages.Pages?.Dispose();
         }
     }
+
+    private string PagesOf(SnapshotRecord record) => Path.Combine(_directory, record.Id, Pages);
+
+    private static DiskStack DiskOf(SnapshotRecord record) => new(record.Generation.BaseImage, [.. record.Frozen.Select(LayerId.Parse)]);
 
     // The generation with files that a machine descends from: pages on disk must be a delta of something that stays.
     private Generation OpenRoot(Generation generation) => generation.Record.Persistent ? generation.Acquire()

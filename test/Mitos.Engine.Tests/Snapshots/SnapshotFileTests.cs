@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FsCheck.Xunit;
 using Mitos.Engine.Snapshots;
 using Mitos.Engine.Tests.Hosting;
@@ -25,6 +26,30 @@ public sealed class SnapshotFileTests : IDisposable
         Assert.True(Bytes(written.Pages).AsSpan().SequenceEqual(Bytes(read)));
     });
 
+    // Into this process: what the pages overwrite is theirs, and nothing else.
+    [Property(MaxTest = 30)]
+    public void What_goes_into_a_machine_is_what_was_written((byte Gap, byte Count)[] first, (byte Gap, byte Count)[] second) => Run(async () =>
+    {
+        using var written = NewPages(first, second);
+        var (_, checksum) = await SnapshotFile.WriteAsync(NewPath(out var path), [], written.Pages);
+        var memories = written.Pages.Regions.Select(region => GC.AllocateUninitializedArray<byte>((int)region.Length, pinned: true)).ToList();
+        memories.ForEach(memory => memory.AsSpan().Fill(0x5A));
+        var expected = memories.Select(memory => memory.ToArray()).ToList();
+        var at = 0;
+        for (var region = 0; region < expected.Count; region++)
+        {
+            foreach (var run in written.Pages.Runs[region])
+            {
+                Bytes(written.Pages).AsSpan(at, run.Count * PageBuffer.PageSize).CopyTo(expected[region].AsSpan(run.First * PageBuffer.PageSize));
+                at += run.Count * PageBuffer.PageSize;
+            }
+        }
+        using (var reader = SnapshotReader.Open(path, checksum))
+            reader.WritePages(Environment.ProcessId, memories.Select(memory => (ulong)Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0)).ToList());
+        for (var region = 0; region < expected.Count; region++)
+            Assert.True(expected[region].AsSpan().SequenceEqual(memories[region]));
+    });
+
     [Property(MaxTest = 60)]
     public void A_byte_that_was_changed_anywhere_is_seen(uint place, byte change) => Run(async () =>
     {
@@ -34,6 +59,12 @@ public sealed class SnapshotFileTests : IDisposable
         bytes[place % length] ^= (byte)(change | 1);
         File.WriteAllBytes(path, bytes);
         await Assert.ThrowsAsync<InvalidDataException>(() => SnapshotFile.ReadAsync(path, checksum));
+        var memories = written.Pages.Regions.Select(region => GC.AllocateUninitializedArray<byte>((int)region.Length, pinned: true)).ToList();
+        Assert.Throws<InvalidDataException>(() =>
+        {
+            using var reader = SnapshotReader.Open(path, checksum);
+            reader.WritePages(Environment.ProcessId, memories.Select(memory => (ulong)Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0)).ToList());
+        });
     });
 
     [Fact]
