@@ -101,7 +101,9 @@ public sealed class SnapshotTests(MachineFixture machines)
         var made = new List<SandboxInfo>();
         for (var i = 0; i < 2; i++)
             made.Add(await machines.Sandboxes.CreateAsync(new CreateSandboxSpec { Snapshot = i == 0 ? "golden" : snapshot.Id }, CancellationToken.None));
-        Snapshots.Remove("golden");
+        var atOnce = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => Record.Exception(() => Snapshots.Remove("golden")))));
+        Assert.Single(atOnce, failure => failure is null);
+        Assert.All(atOnce.OfType<Exception>(), failure => Assert.Equal(ErrorCode.NotFound, Assert.IsType<SandboxException>(failure).Code));
         foreach (var sandbox in made)
         {
             Assert.Equal(snapshot.Source, sandbox.ForkedFrom);

@@ -155,8 +155,8 @@ internal sealed class SnapshotService(
 
     public void Remove(string id)
     {
-        var record = Find(id) ?? throw SandboxException.NotFound("snapshot", id, "`mitos snapshot ls` lists the snapshots.");
-        snapshots.Delete(record.Id);
+        if (Find(id) is not { } record || !snapshots.Delete(record.Id))
+            throw SandboxException.NotFound("snapshot", id, "`mitos snapshot ls` lists the snapshots.");
         ReleaseName(record.Source.Scope, record.Name);
     }
 

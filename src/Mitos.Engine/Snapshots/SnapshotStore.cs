@@ -119,15 +119,17 @@ internal sealed class SnapshotStore
     }
 
     /// <summary>Deletes it. Machines that came of it have their own uses of its layers.</summary>
-    public void Delete(string id)
+    /// <returns>False when another did.</returns>
+    public bool Delete(string id)
     {
         if (!_records.TryRemove(id, out var record))
-            return;
+            return false;
         var path = Path.Combine(_directory, id);
         var draft = path + DraftSuffix; // what is deleted by halves is not there
         Directory.Move(path, draft);
         Directory.Delete(draft, recursive: true);
         _layers.Release(record.Frozen.Select(LayerId.Parse));
+        return true;
     }
 
     private static async Task<(long Delta, long Length, string? Checksum)> WritePagesAsync(string path, Generation root, Capture capture)

@@ -1,5 +1,7 @@
 """What is in each Python kernel besides ipykernel: the environment of a run, numbers that no two forks share, charts and data."""
 
+import _thread
+import contextlib
 import os
 import random
 import signal
@@ -14,14 +16,23 @@ from .packing import pack
 
 
 def reseed():
-    """Draws new seeds from the kernel of the operating system, which the fork has given entropy of its own."""
+    """
+    Draws new seeds from the kernel of the operating system, which the fork has given entropy of its own. Returns None; or the lock
+    that somebody holds who is about to draw from numpy's generator, and without which that cannot be seeded.
+    """
     random.seed()
-    numpy = sys.modules.get("numpy")
-    if numpy:
-        numpy.random.seed(list(memoryview(os.urandom(64)).cast("I")))
     ssl = sys.modules.get("ssl")
     if ssl:
         ssl.RAND_add(os.urandom(32), 32)
+    numpy = sys.modules.get("numpy")
+    if numpy:
+        # To wait for it could be for ever: the code that was interrupted may hold it.
+        lock = numpy.random.get_bit_generator().lock
+        if lock.locked():
+            return lock
+        with contextlib.suppress(TypeError):  # the code's own generator, which cannot be seeded
+            numpy.random.seed(list(memoryview(os.urandom(64)).cast("I")))
+    return None
 
 
 class Surroundings:
@@ -31,17 +42,33 @@ class Surroundings:
         self._machine = None
         self._machine_env = {}
         self._saved = {}
+        self._told = self._renewing = False
 
-    def notice_fork(self, identity):
-        if identity != self._machine:
-            self._machine = identity
-            reseed()
+    def notice_fork(self):
+        """
+        Reseeds if this is another machine than the last time. In the main thread only, also as the handler of a signal, which may
+        come while this goes on: also in a machine that was forked in its midst, where seeds drawn before are its siblings' too.
+        """
+        self._told = True
+        while self._told and not self._renewing:
+            self._renewing = True
+            try:
+                self._told = False
+                identity = machine.identity()
+                if identity != self._machine:
+                    lock = reseed()
+                    if lock:
+                        _thread.start_new_thread(_tell_when_free, (lock,))
+                    else:
+                        self._machine = identity
+            finally:
+                self._renewing = False
 
     def before_cell(self, message):
         told = message.get("metadata", {}).get("mitos")
         if not told:
             return
-        self.notice_fork(told["machine"]["id"])
+        self.notice_fork()
         env = told["machine"]["env"]
         for name in self._machine_env.keys() - env.keys():
             if os.environ.get(name) == self._machine_env[name]:
@@ -61,6 +88,17 @@ class Surroundings:
         self._saved = {}
 
 
+def _tell_when_free(lock):
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # who holds the lock draws little after that
+    try:
+        with lock:
+            pass
+        _thread.interrupt_main(signal.SIGURG)
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def run(connection_file):
     """Is a kernel, until it is told to end."""
     app = IPKernelApp.instance(kernel_class=Kernel, outstream_class=f"{Kernel.__module__}.Stream")
@@ -68,9 +106,9 @@ def run(connection_file):
     app.kernel.attend(os.path.dirname(connection_file))
     shell = app.shell
     surroundings = Surroundings()
-    reseed()
+    surroundings.notice_fork()
     # Not only with the next cell: code that runs, or a thread, must not go on with the numbers of its siblings.
-    signal.signal(signal.SIGURG, lambda *_: surroundings.notice_fork(machine.identity()))
+    signal.signal(signal.SIGURG, lambda *_: surroundings.notice_fork())
     shell.events.register("pre_run_cell", lambda _: surroundings.before_cell(shell.kernel.get_parent("shell")))
     shell.events.register("post_run_cell", lambda _: surroundings.after_cell())
     shell.enable_matplotlib("inline")

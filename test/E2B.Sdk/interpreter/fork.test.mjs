@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createInterpreter, fork } from '../lib/interpreter.mjs'
+import { createInterpreter, fork, sharedInterpreterTest as shared } from '../lib/interpreter.mjs'
 import { test } from 'node:test'
 
 const draws = {
@@ -61,4 +61,29 @@ test('a run goes on through a fork of its sandbox', async () => {
   const drawn = await Promise.all([first, second].map(async (child) => (await child.runCode('(kept, random.random())')).text))
   assert.ok(drawn.every((text) => text.startsWith('(5, ')))
   assert.notEqual(drawn[0], drawn[1])
+})
+
+// What a fork does to a kernel, thousands of times in a second, at moments that the kernel would like least.
+const forks = `import numpy, os, random, signal, threading, time
+draws, going = [], True
+class Sequence(list):
+  """Is shuffled by Python code, under the lock of numpy's generator."""
+  def __getitem__(self, i):
+    if not i % 100: forked()
+    return list.__getitem__(self, i)
+def forked():
+  open("/run/mitos/fork-id", "w").write(os.urandom(8).hex())
+  os.kill(os.getpid(), signal.SIGURG)
+def fork_often():
+  while going: forked()
+`
+
+shared('a fork amid the work of the random generators neither blocks the kernel nor leaves their numbers', async (sandbox) => {
+  await sandbox.runCode(forks)
+  const seeded = (body) => `for _ in range(20):\n  random.seed(1); numpy.random.seed(1)\n  ${body}\n  draws.append((random.random(), numpy.random.rand()))`
+  const drawn = '(len(draws), len({a for a, _ in draws}), len({b for _, b in draws}))'
+  assert.equal((await sandbox.runCode(`${seeded('numpy.random.shuffle(Sequence(range(300))); time.sleep(0.05)')}\n${drawn}`)).text, '(20, 20, 20)')
+  const { error, text } = await sandbox.runCode(`thread = threading.Thread(target=fork_often); thread.start()\nfor _ in range(300):\n  numpy.random.seed([1, 2, 3]); numpy.random.rand()\ngoing = False; thread.join(); draws.clear()\n${seeded('forked()')}\n${drawn}`)
+  assert.equal(error, undefined)
+  assert.equal(text, '(20, 20, 20)')
 })
