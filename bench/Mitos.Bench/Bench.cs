@@ -11,23 +11,26 @@ namespace Mitos.Bench;
 /// <summary>An engine in directories of its own, and the few things that every benchmark does with it.</summary>
 internal sealed class Bench : IAsyncDisposable
 {
-    private Bench(EngineOptions options, HostEngine engine) => (Options, Engine) = (options, engine);
+    private Bench(EngineOptions options, HostEngine engine, CancellationToken ending) => (Options, Engine, Ending) = (options, engine, ending);
 
     public EngineOptions Options { get; }
 
     public HostEngine Engine { get; }
 
+    /// <summary>Set when the benchmark is given up: what it does next ends with <see cref="OperationCanceledException"/>.</summary>
+    public CancellationToken Ending { get; }
+
     public ISandboxes Sandboxes => Engine.Sandboxes;
 
-    public static async Task<Bench> StartAsync(EngineOptions vmm, string guestDirectory, int warmShells)
+    public static async Task<Bench> StartAsync(EngineOptions vmm, string guestDirectory, int warmShells, CancellationToken ending)
     {
         var id = Guid.NewGuid().ToString("n")[..6];
         var options = vmm with { StateDirectory = $"/var/tmp/mitos-bench-{id}", RunDirectory = $"/tmp/mb-{id}", GuestDirectory = guestDirectory, WarmShells = warmShells };
         var engine = await HostEngine.StartAsync(options, NullLoggerFactory.Instance);
-        var bench = new Bench(options, engine);
+        var bench = new Bench(options, engine, ending);
         try
         {
-            await engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, new Progress<BuildProgress>(), CancellationToken.None);
+            await engine.Templates.BuildAsync(new BuildTemplateSpec { Name = "base" }, new Progress<BuildProgress>(), ending);
             return bench;
         }
         catch
@@ -38,11 +41,11 @@ internal sealed class Bench : IAsyncDisposable
     }
 
     public async Task<SandboxId> CreateAsync(int? memoryMiB = null) =>
-        (await Sandboxes.CreateAsync(new CreateSandboxSpec { MemoryMiB = memoryMiB }, CancellationToken.None)).Id;
+        (await Sandboxes.CreateAsync(new CreateSandboxSpec { MemoryMiB = memoryMiB }, Ending)).Id;
 
     public async Task<ForkResult> ForkAsync(SandboxId source, int count)
     {
-        var result = await Sandboxes.ForkAsync(source, new ForkSpec { Count = count }, CancellationToken.None);
+        var result = await Sandboxes.ForkAsync(source, new ForkSpec { Count = count }, Ending);
         var failed = result.Children.FirstOrDefault(child => child.Error is not null);
         return failed is null ? result : throw new InvalidOperationException($"child {failed.Index} failed: {failed.Error!.Message}");
     }
@@ -51,9 +54,9 @@ internal sealed class Bench : IAsyncDisposable
     {
         var agent = Sandboxes.Agent(id);
         var spec = new ProcessSpec { Argv = argv, User = "root", Directory = "/" };
-        await using var process = await agent.StartAsync(spec, CancellationToken.None);
+        await using var process = await agent.StartAsync(spec, Ending);
         var output = new MemoryStream();
-        await foreach (var next in process.ReadAsync(CancellationToken.None))
+        await foreach (var next in process.ReadAsync(Ending))
             output.Write(next.Bytes.Span);
         var code = (await process.Exit).Code;
         return code == 0 ? Encoding.UTF8.GetString(output.ToArray()).Trim() : throw new InvalidOperationException($"`{string.Join(' ', argv)}` ended with {code}");

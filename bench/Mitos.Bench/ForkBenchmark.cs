@@ -40,7 +40,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             for (var j = 0; j < 10; j++)
             {
                 exec.Add(await Bench.TimeMsAsync(() => bench.RunAsync(id, "/bin/true")));
-                ping.Add(await Bench.TimeMsAsync(() => bench.Sandboxes.Agent(id).PingAsync(CancellationToken.None)));
+                ping.Add(await Bench.TimeMsAsync(() => bench.Sandboxes.Agent(id).PingAsync(bench.Ending)));
             }
             if (i == 0)
                 await SpawnInsideAsync(id, inside);
@@ -109,7 +109,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             first.Add(ran);
             usable.Add(forked + ran);
             await bench.RemoveAsync(fork);
-            await Task.Delay(100); // the pool of shells fills up again
+            await Task.Delay(100, bench.Ending); // the pool of shells fills up again
         }
         _figures["forkToFirstCommandMs"] = usable.ToJson();
         _figures["pauseUs"] = pause.ToJson();
@@ -137,7 +137,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             var (last, rate) = (new Samples(), new Samples());
             for (var i = 0; i < (quick ? 2 : count == 8 ? 30 : 10); i++)
             {
-                await Task.Delay(Rest);
+                await Task.Delay(Rest, bench.Ending);
                 var fork = await bench.ForkAsync(source, count);
                 last.Add(fork.Children.Max(child => child.Ready.TotalMilliseconds));
                 rate.Add(count / fork.Timings.Total.TotalSeconds);
@@ -230,7 +230,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             while (!clock.IsCompleted)
             {
                 await bench.RemoveAsync(await bench.ForkAsync(source, 1));
-                await Task.Delay(500);
+                await Task.Delay(500, bench.Ending);
             }
             forked.Add(double.Parse(await clock, System.Globalization.CultureInfo.InvariantCulture));
         }
@@ -247,7 +247,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
             var (pauseMs, firstMs) = await new NaiveBaseline(bench).RunAsync(source);
             pause.Add(pauseMs);
             first.Add(firstMs);
-            await Task.Delay(Rest); // the end of the naive child is not the fork's to pay
+            await Task.Delay(Rest, bench.Ending); // the end of the naive child is not the fork's to pay
             ForkResult? fork = null;
             ours.Add(await Bench.TimeMsAsync(async () =>
             {
@@ -255,7 +255,7 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
                 await bench.RunAsync(fork.Children[0].Sandbox!.Id, "/bin/true");
             }));
             await bench.RemoveAsync(fork!);
-            await Task.Delay(Rest);
+            await Task.Delay(Rest, bench.Ending);
         }
         _figures["naive"] = new JsonObject { ["pauseMs"] = pause.ToJson(), ["firstCommandMs"] = first.ToJson(), ["forkToFirstCommandMs"] = ours.ToJson() };
     }
@@ -268,10 +268,10 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
         var before = await RestingMemoryMiBAsync();
         while (held.Count < count)
             held.AddRange((await bench.ForkAsync(source, Math.Min(50, count - held.Count))).Children.Select(child => child.Sandbox!.Id));
-        await Task.Delay(5000);
+        await Task.Delay(5000, bench.Ending);
         var cpu = held.Sum(id => bench.Sandboxes.ReadCpuTime(id).TotalSeconds);
         var seconds = quick ? 5 : 30;
-        await Task.Delay(seconds * 1000);
+        await Task.Delay(seconds * 1000, bench.Ending);
         cpu = held.Sum(id => bench.Sandboxes.ReadCpuTime(id).TotalSeconds) - cpu;
         var memory = held.Select(bench.Sandboxes.ReadMemory).ToList();
         _figures["idleForks"] = new JsonObject
@@ -287,13 +287,13 @@ internal sealed class ForkBenchmark(Bench bench, bool quick, Action<string> say)
     }
 
     // What the benchmarks before have let go may still be on its way back to the host.
-    private static async Task<long> RestingMemoryMiBAsync()
+    private async Task<long> RestingMemoryMiBAsync()
     {
         GC.Collect();
         var (before, steady) = (MemoryAvailableMiB(), 0);
         for (var i = 0; i < 60 && steady < 3; i++)
         {
-            await Task.Delay(1000);
+            await Task.Delay(1000, bench.Ending);
             var now = MemoryAvailableMiB();
             steady = Math.Abs(now - before) < 8 ? steady + 1 : 0;
             before = now;

@@ -15,16 +15,17 @@ const string Usage = """
     mitos bench table FILE [README]                        put FILE's figures into README.md
     What was measured is JSON, on standard output or in FILE; what goes on is told on standard error.
     """;
+using var interruption = new Interruption();
 try
 {
     switch (args)
     {
         case ["fork", ..]:
-            return await ForkAsync(args);
+            return await ForkAsync(args, interruption.Token);
         case ["serve", ..]:
-            return await ServeAsync(args);
+            return await ServeAsync(args, interruption.Token);
         case ["soak", ..]:
-            return await SoakAsync(args);
+            return await SoakAsync(args, interruption.Token);
         case ["table", var file, ..]:
             Table.Write(args.ElementAtOrDefault(2) ?? "README.md", JsonNode.Parse(File.ReadAllText(file))!);
             return 0;
@@ -33,30 +34,34 @@ try
             return 2;
     }
 }
+catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
+{
+    return interruption.ExitCode;
+}
 catch (Exception e) when (e is SandboxException or WrongAnswerException or HttpRequestException or IOException or InvalidOperationException or JsonException)
 {
     Console.Error.WriteLine($"mitos bench: {e.Message}{(e is SandboxException { Remedy.Length: > 0 } refusal ? "\n  " + refusal.Remedy : "")}");
     return 1;
 }
 
-static async Task<int> ServeAsync(string[] args)
+static async Task<int> ServeAsync(string[] args, CancellationToken ending)
 {
     var quick = args.Contains("--quick");
-    await using var daemon = await DaemonUnderTest.StartAsync(Programs());
+    await using var daemon = await DaemonUnderTest.StartAsync(Programs(), ending);
     var figures = await new ServeBenchmark(daemon, quick, Say(Stopwatch.StartNew())).RunAsync(Number(args, "--paused", quick ? 200 : 10_000));
     Report("serve", Option(args, "--json"), HostProbe.Run(new EngineOptions()), figures);
     return 0;
 }
 
-static async Task<int> SoakAsync(string[] args)
+static async Task<int> SoakAsync(string[] args, CancellationToken ending)
 {
-    await using var daemon = await DaemonUnderTest.StartAsync(Programs());
+    await using var daemon = await DaemonUnderTest.StartAsync(Programs(), ending);
     var said = await new Soak(daemon, Number(args, "--clients", 20), Say(Stopwatch.StartNew())).RunAsync(TimeSpan.FromMinutes(Number(args, "--minutes", 5)));
     Report("soak", Option(args, "--json"), HostProbe.Run(new EngineOptions()), said);
     return (bool)said["ok"]! ? 0 : 1;
 }
 
-static async Task<int> ForkAsync(string[] args)
+static async Task<int> ForkAsync(string[] args, CancellationToken ending)
 {
     var quick = args.Contains("--quick");
     var idle = Number(args, "--idle", quick ? 40 : 300);
@@ -68,7 +73,7 @@ static async Task<int> ForkAsync(string[] args)
         Accelerator = Option(args, "--accel") ?? Variable("MITOS_ACCEL") ?? defaults.Accelerator,
         Firecracker = Path.GetFullPath(Option(args, "--firecracker") ?? Variable("MITOS_FIRECRACKER") ?? defaults.Firecracker),
     };
-    await using var bench = await Bench.StartAsync(vmm, guest, warmShells: 4);
+    await using var bench = await Bench.StartAsync(vmm, guest, warmShells: 4, ending);
     var facts = bench.Engine.ProbeHost();
     var figures = await new ForkBenchmark(bench, quick, Say(Stopwatch.StartNew())).RunAsync(idle);
     Report("fork", Option(args, "--json"), facts, figures);

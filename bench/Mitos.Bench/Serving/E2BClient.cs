@@ -8,9 +8,9 @@ using System.Text.Json.Nodes;
 namespace Mitos.Bench.Serving;
 
 /// <summary>E2B's routes as its SDKs use them, with as little of its own as can be: what is measured is the server.</summary>
-internal sealed class E2BClient(Uri address, string key) : IDisposable
+internal sealed class E2BClient(DaemonUnderTest daemon) : IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 1000 }) { BaseAddress = address, Timeout = TimeSpan.FromMinutes(5), DefaultRequestHeaders = { { "X-API-KEY", key } } };
+    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 1000 }) { BaseAddress = daemon.Address, Timeout = TimeSpan.FromMinutes(5), DefaultRequestHeaders = { { "X-API-KEY", daemon.Key } } };
 
     public async Task<RemoteSandbox> CreateAsync(string template = "base") =>
         RemoteSandbox.Of((await SendAsync(HttpMethod.Post, "v2/sandboxes", new JsonObject { ["templateID"] = template, ["timeout"] = 3600 }))!);
@@ -35,7 +35,7 @@ internal sealed class E2BClient(Uri address, string key) : IDisposable
 
     public async Task<int> ListAsync(string query)
     {
-        using var answer = await _http.GetAsync("v2/sandboxes?" + query);
+        using var answer = await _http.GetAsync("v2/sandboxes?" + query, daemon.Ending);
         answer.EnsureSuccessStatusCode();
         return (await JsonNode.ParseAsync(await answer.Content.ReadAsStreamAsync()))!.AsArray().Count;
     }
@@ -50,7 +50,7 @@ internal sealed class E2BClient(Uri address, string key) : IDisposable
         message.CopyTo(frame, 5);
         using var request = ToAgent(HttpMethod.Post, sandbox, "process.Process/Start", new ByteArrayContent(frame) { Headers = { ContentType = new MediaTypeHeaderValue("application/connect+json") } });
         request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String("root:"u8));
-        using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, daemon.Ending);
         if (!answer.IsSuccessStatusCode)
             throw new WrongAnswerException($"`{command}` in {sandbox.Id}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
         await using var body = await answer.Content.ReadAsStreamAsync();
@@ -59,9 +59,9 @@ internal sealed class E2BClient(Uri address, string key) : IDisposable
         var header = new byte[5];
         while (true)
         {
-            await body.ReadExactlyAsync(header);
+            await body.ReadExactlyAsync(header, daemon.Ending);
             var payload = new byte[BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(1))];
-            await body.ReadExactlyAsync(payload);
+            await body.ReadExactlyAsync(payload, daemon.Ending);
             var parsed = JsonNode.Parse(payload)!;
             if (header[0] == 2)
             {
@@ -78,7 +78,7 @@ internal sealed class E2BClient(Uri address, string key) : IDisposable
     public async Task WriteFileAsync(RemoteSandbox sandbox, string path, byte[] content)
     {
         using var request = ToAgent(HttpMethod.Post, sandbox, $"files?username=root&path={Uri.EscapeDataString(path)}", new ByteArrayContent(content) { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } });
-        using var answer = await _http.SendAsync(request);
+        using var answer = await _http.SendAsync(request, daemon.Ending);
         if (!answer.IsSuccessStatusCode)
             throw new WrongAnswerException($"writing {path} in {sandbox.Id}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
     }
@@ -86,7 +86,7 @@ internal sealed class E2BClient(Uri address, string key) : IDisposable
     public async Task<byte[]> ReadFileAsync(RemoteSandbox sandbox, string path)
     {
         using var request = ToAgent(HttpMethod.Get, sandbox, $"files?username=root&path={Uri.EscapeDataString(path)}", null);
-        using var answer = await _http.SendAsync(request);
+        using var answer = await _http.SendAsync(request, daemon.Ending);
         return answer.IsSuccessStatusCode ? await answer.Content.ReadAsByteArrayAsync()
             : throw new WrongAnswerException($"reading {path} in {sandbox.Id}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
     }
@@ -99,7 +99,7 @@ internal sealed class E2BClient(Uri address, string key) : IDisposable
     private async Task<JsonNode?> SendAsync(HttpMethod method, string path, JsonNode? body)
     {
         using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body) };
-        using var answer = await _http.SendAsync(request);
+        using var answer = await _http.SendAsync(request, daemon.Ending);
         var text = await answer.Content.ReadAsStringAsync();
         if (!answer.IsSuccessStatusCode)
             throw new WrongAnswerException($"{method} {path}: {(int)answer.StatusCode} {text}");

@@ -6,7 +6,7 @@ namespace Mitos.Bench.Serving;
 internal sealed class ServeBenchmark(DaemonUnderTest daemon, bool quick, Action<string> say)
 {
     private readonly JsonObject _figures = [];
-    private E2BClient _client = new(daemon.Address, daemon.Key);
+    private E2BClient _client = new(daemon);
 
     /// <param name="paused">How many paused sandboxes are listed.</param>
     public async Task<JsonObject> RunAsync(int paused)
@@ -111,7 +111,7 @@ internal sealed class ServeBenchmark(DaemonUnderTest daemon, bool quick, Action<
         say($"{count} paused sandboxes");
         await new PausedSandboxes(daemon, _client).MakeAsync(count);
         _client.Dispose();
-        _client = new E2BClient(daemon.Address, daemon.Key);
+        _client = new E2BClient(daemon);
         await _client.ListAsync("limit=100&state=paused");
         var page = new Samples();
         for (var i = 0; i < (quick ? 10 : 60); i++)

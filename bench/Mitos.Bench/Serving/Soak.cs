@@ -26,7 +26,7 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
     {
         await WarmAsync();
         var before = await SettleAsync(null);
-        using var client = new E2BClient(daemon.Address, daemon.Key);
+        using var client = new E2BClient(daemon);
         var residents = new List<long>();
         var until = Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency);
         var working = Task.WhenAll(Enumerable.Range(0, clients).Select(number => Task.Run(() => WorkAsync(client, new Random(number), until))));
@@ -63,7 +63,7 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
     private async Task WarmAsync()
     {
         say($"warming up for {WarmUp.TotalMinutes:F0} min");
-        using var client = new E2BClient(daemon.Address, daemon.Key);
+        using var client = new E2BClient(daemon);
         var until = Stopwatch.GetTimestamp() + (long)(WarmUp.TotalSeconds * Stopwatch.Frequency);
         await Task.WhenAll(Enumerable.Range(0, clients).Select(number => Task.Run(() => WorkAsync(client, new Random(-number - 1), until))));
         _times.Clear();
@@ -82,7 +82,7 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
                 else
                     await StepAsync(client, random, own);
             }
-            catch (Exception e) when (e is WrongAnswerException or HttpRequestException or IOException or TaskCanceledException)
+            catch (Exception e) when (!daemon.Ending.IsCancellationRequested && e is WrongAnswerException or HttpRequestException or IOException or TaskCanceledException)
             {
                 _wrong.Enqueue($"{e.GetType().Name}: {e.Message}");
                 own.Clear(); // what is known of them may be wrong; they are removed at the end
@@ -146,11 +146,11 @@ internal sealed class Soak(DaemonUnderTest daemon, int clients, Action<string> s
     private async Task<DaemonFootprint> SettleAsync(DaemonFootprint? before)
     {
         await daemon.MitosAsync("rm", "--all");
-        await Task.Delay(10_000);
+        await Task.Delay(10_000, daemon.Ending);
         var now = DaemonFootprint.Read(daemon);
         for (var i = 0; i < 30 && before is not null && Grown(before, now); i++)
         {
-            await Task.Delay(1000);
+            await Task.Delay(1000, daemon.Ending);
             now = DaemonFootprint.Read(daemon);
         }
         return now;

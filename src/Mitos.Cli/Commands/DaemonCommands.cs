@@ -22,10 +22,19 @@ internal static class DaemonCommands
             vmm.Apply(result);
             if (result.GetValue(foreground))
                 return await Daemon.RunAsync(client, cancellationToken);
-            await Daemon.EnsureUpAsync(client, cancellationToken);
+            var started = await Daemon.EnsureUpAsync(client, cancellationToken);
             Print(await client.GetHealthAsync(cancellationToken), json);
+            if (started && !json)
+                Welcome(await client.GetEndpointsAsync(cancellationToken));
             return ExitCode.Ok;
         });
+    }
+
+    private static void Welcome(EndpointsBody endpoints)
+    {
+        if ((endpoints.DomainUrl ?? endpoints.Url) is { } url)
+            Output.Note($"it serves HTTP at {url.TrimEnd('/')}, with the key in {Settings.KeyFile}: `eval \"$(mitos env)\"` points E2B's SDKs there");
+        Output.Note("next: `mitos create --name dev`, `mitos exec dev -- uname -a`, `mitos fork dev --count 8`; `mitos help` lists all commands, `mitos down` ends it");
     }
 
     private static Command Down()

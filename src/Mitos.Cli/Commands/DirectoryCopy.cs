@@ -106,17 +106,17 @@ internal static class DirectoryCopy
     private static void RequireGuest(ExecSession session, string errors)
     {
         if (session.ExitCode != 0)
-            throw Failed("in the sandbox", session.ExitCode, errors);
+            throw Failed(true, session.ExitCode, errors);
     }
 
     private static async Task RequireHostAsync(Process tar, Task<string> errors, CancellationToken cancellationToken)
     {
         await tar.WaitForExitAsync(cancellationToken);
         if (tar.ExitCode != 0)
-            throw Failed("here", tar.ExitCode, await errors);
+            throw Failed(false, tar.ExitCode, await errors);
     }
 
-    private static MitosException Failed(string where, int? code, string errors) => new(new ErrorBody(ErrorCodes.FailedPrecondition,
-        $"tar {where} ended with {code}: {string.Join(" / ", errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).TakeLast(3))}",
-        "Mend what it names and copy again; what was copied until then is there."));
+    private static MitosException Failed(bool inSandbox, int? code, string errors) => new(new ErrorBody(ErrorCodes.FailedPrecondition,
+        $"tar {(inSandbox ? "in the sandbox" : "here")} ended with {code}: {string.Join(" / ", errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).TakeLast(3))}",
+        $"{(errors.Contains("Permission denied", StringComparison.Ordinal) ? inSandbox ? "Use a user who may, for example with -u root," : "Run this as a user who may," : "Mend what it names")} and copy again; what was copied until then is there."));
 }

@@ -25,6 +25,6 @@ internal static class Expiry
         }
     }
 
-    public static string Describe(DateTimeOffset? end, DateTimeOffset now) =>
-        end is not { } at ? "never" : at > now ? $"in {Output.Span(at - now)}" : $"expired {Output.Span(now - at)} ago";
+    public static string Describe(DateTimeOffset? end) =>
+        end is not { } at ? "never" : at > DateTimeOffset.UtcNow ? $"in {Output.Left(at)}" : $"expired {Output.Age(at)} ago";
 }

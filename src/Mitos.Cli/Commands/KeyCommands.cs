@@ -17,7 +17,7 @@ internal static class KeyCommands
         if (json)
             Output.Json(all, ContractsJson.Default.ListKeyBody);
         else
-            Output.Table(["id", "name", "team", "age", "expires"], all.Select(key => new[] { key.Id, key.Name, key.Team ?? "-", Output.Age(key.CreatedAt), Expiry.Describe(key.ExpiresAt, DateTimeOffset.UtcNow) }));
+            Output.Table(["id", "name", "team", "age", "expires"], all.Select(key => new[] { key.Id, key.Name, key.Team ?? "-", Output.Age(key.CreatedAt), Expiry.Describe(key.ExpiresAt) }));
         return ExitCode.Ok;
     });
 

@@ -93,7 +93,7 @@ internal static class SandboxCommands
 
     // A paused one outlives its end.
     private static string Ends(SandboxBody sandbox) =>
-        sandbox is { EndsAt: { } end, State: not "paused" } ? $"{sandbox.OnTimeout} in {Output.Span(end - DateTimeOffset.UtcNow)}" : "-";
+        sandbox is { EndsAt: { } end, State: not "paused" } ? $"{sandbox.OnTimeout} in {Output.Left(end)}" : "-";
 
     private static string Time(DateTimeOffset time) => time.ToString("u", CultureInfo.InvariantCulture);
 }

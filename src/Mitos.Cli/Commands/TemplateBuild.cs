@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Mitos.Cli.Terminal;
 using Mitos.Client;
 using Mitos.Contracts;
@@ -24,13 +26,28 @@ internal static class TemplateBuild
 
         async Task<TemplateBody> FollowAsync()
         {
+            var (clock, quiet) = (Stopwatch.StartNew(), quietWhenCached);
+            var unsaid = new List<string>();
             await foreach (var next in client.BuildTemplateAsync(request, cancellationToken))
             {
                 if (next.Template is { } built)
+                {
+                    if (quietWhenCached && !quiet)
+                        Output.Note(string.Create(CultureInfo.InvariantCulture, $"the template {built.Name} is ready after {clock.Elapsed.TotalSeconds:F0} s"));
                     return built;
+                }
                 (step, detail) = (next.Output ? step : $"step {next.Index} of {next.Count}, {next.Step}", next.Output ? Shortened(next.Message) : "");
-                if (!next.Output && !(quietWhenCached && next.Step == "cached"))
-                    Output.Note($"[{next.Index}/{next.Count}] {next.Step}: {next.Message}");
+                if (quiet && next.Step == "cached")
+                    continue;
+                if (!next.Output)
+                    unsaid.Add($"[{next.Index}/{next.Count}] {next.Step}: {next.Message}");
+                if (quiet && !next.Output && unsaid.Count == 1)
+                    continue; // the first step looks whether there is anything to do
+                if (quiet)
+                    Output.Note($"building the template {request.Name}, which sandboxes are made of; the next start finds it built");
+                quiet = false;
+                unsaid.ForEach(Output.Note);
+                unsaid.Clear();
             }
             throw new InvalidOperationException("The stream of a build ends with a template or a failure.");
         }

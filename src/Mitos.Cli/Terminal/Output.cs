@@ -67,11 +67,17 @@ internal static class Output
     /// <summary>One of something, or several.</summary>
     public static string Count(int count, string what) => count == 1 ? $"1 {what}" : $"{count} {what}{(what.EndsWith('x') ? "es" : "s")}";
 
-    public static string Age(DateTimeOffset since) => Span(DateTimeOffset.UtcNow - since);
+    /// <summary>How long ago it was, in whole units that have passed.</summary>
+    public static string Age(DateTimeOffset since) => Span(DateTimeOffset.UtcNow - since, Math.Floor);
 
-    /// <summary>A time in its largest unit that says enough; nothing is less than nothing.</summary>
-    public static string Span(TimeSpan time) =>
-        time.TotalSeconds < 120 ? $"{Math.Max(0, (int)time.TotalSeconds)}s" : time.TotalMinutes < 120 ? $"{(int)time.TotalMinutes}m" : time.TotalHours < 48 ? $"{(int)time.TotalHours}h" : $"{(int)time.TotalDays}d";
+    /// <summary>How long it is until then, to the nearest unit: what was asked for a moment ago is shown as it was asked for.</summary>
+    public static string Left(DateTimeOffset until) => Span(until - DateTimeOffset.UtcNow, Math.Round);
+
+    // In the largest unit that says enough; nothing is less than nothing.
+    private static string Span(TimeSpan time, Func<double, double> whole) =>
+        whole(time.TotalSeconds) is < 120 and var seconds ? $"{(int)Math.Max(0, seconds)}s"
+        : whole(time.TotalMinutes) is < 120 and var minutes ? $"{(int)minutes}m"
+        : whole(time.TotalHours) is < 48 and var hours ? $"{(int)hours}h" : $"{(int)whole(time.TotalDays)}d";
 
     // As people write it: this is no web page, in which quotes would be escaped.
     private static string Serialize<T>(T value, JsonTypeInfo<T> type)

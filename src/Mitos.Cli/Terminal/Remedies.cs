@@ -18,6 +18,8 @@ internal static class Remedies
         ("Leave out template: the snapshot has one", "Leave out --template: the snapshot has one"),
         ("Leave out cpuCount and memoryMiB", "Leave out --cpu and --memory"),
         ("expiresAt is", "--expires is"),
+        ("Give a time to come, or leave it out", "Give a time to come, such as 30d or 2027-01-31, or leave --expires out"),
+        ("Use a user who may, for example root", "Use a user who may, for example with -u root"),
         ("onTimeout says what happens", "--on-timeout says what happens"),
         ("Give timeoutSeconds too, or leave both out", "Give --timeout too, or leave both out"),
         ("or leave timeoutSeconds out: it lives until it is removed", "or leave --timeout out: it lives until it is removed"),

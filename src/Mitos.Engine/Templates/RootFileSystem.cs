@@ -30,15 +30,20 @@ internal sealed class RootFileSystem(string cacheDirectory, Recipe recipe)
     public static string KeyOf(Recipe recipe) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
         string.Join('\n', [.. recipe.Packages, Customize + recipe.Customize, DiskMiB.ToString(CultureInfo.InvariantCulture), "bookworm", "1"]))))[..16];
 
+    /// <summary>Whether <see cref="GetAsync"/> has nothing to make.</summary>
+    public bool IsCached => File.Exists(Image);
+
+    private string Image => Path.Combine(cacheDirectory, $"rootfs-{KeyOf(recipe)}.ext4");
+
     /// <summary>Finds the image in the cache, or makes it: minutes, and 1 GiB of disk or more.</summary>
     /// <exception cref="Errors.SandboxException">A tool is missing or failed; nothing is left behind.</exception>
     public async Task<string> GetAsync(Action<string> line, CancellationToken cancellationToken)
     {
-        var final = Path.Combine(cacheDirectory, $"rootfs-{KeyOf(recipe)}.ext4");
-        if (File.Exists(final))
+        var final = Image;
+        if (IsCached)
             return final;
         using var _ = await CacheLock.AcquireAsync(cacheDirectory, $"rootfs-{KeyOf(recipe)}", line, cancellationToken);
-        if (File.Exists(final)) // another made it; replaced under machines that run on it, it would damage them
+        if (IsCached) // another made it; replaced under machines that run on it, it would damage them
             return final;
         var draft = Path.Combine(cacheDirectory, $"rootfs-{KeyOf(recipe)}.draft-{Environment.ProcessId}");
         var tree = Path.Combine(draft, "tree");

@@ -162,8 +162,9 @@ internal sealed class TemplateService(
         }
         if (CountSandboxes(name) is > 0 and var users)
             throw new SandboxException(ErrorCode.FailedPrecondition, $"The template '{name}' is used by {users} sandboxes and snapshots, and cannot be replaced.", "Remove them first, or go on with it as it is.");
-        Report("root file system", 2, "making Debian 12 with mmdebstrap; the first time this takes " + recipe.Takes);
-        var rootfs = await new RootFileSystem(options.CacheDirectory, recipe).GetAsync(line => Output("root file system", 2, line), cancellationToken);
+        var image = new RootFileSystem(options.CacheDirectory, recipe);
+        Report("root file system", 2, image.IsCached ? "taking Debian 12 from the cache" : $"making Debian 12 with mmdebstrap, once; this takes {recipe.Takes}");
+        var rootfs = await image.GetAsync(line => Output("root file system", 2, line), cancellationToken);
         Report("boot", 3, "booting it once");
         await using var booted = await booter.BootAsync(shape, new DiskStack(host.Driver.PlaceImage(rootfs), []), $"template '{name}'", cancellationToken);
         foreach (var file in recipe.Files)

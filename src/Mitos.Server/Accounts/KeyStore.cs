@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.EntityFrameworkCore;
@@ -150,10 +151,12 @@ internal sealed class KeyStore
     private DateTimeOffset? EndOf(DateTimeOffset? wanted, DateTimeOffset? makers)
     {
         if (wanted <= _time.GetUtcNow())
-            throw SandboxException.Invalid($"expiresAt is {wanted:O}, which is past.", "Give a time to come, or leave it out.");
+            throw SandboxException.Invalid($"expiresAt is {Readable(wanted)}, which is past.", "Give a time to come, or leave it out.");
         if (wanted > makers)
-            throw SandboxException.Invalid($"expiresAt is {wanted:O}, later than {makers:O}, when the key expires that asks for it.", "Give an earlier time, leave it out, or use another key or the unix socket of the daemon.");
+            throw SandboxException.Invalid($"expiresAt is {Readable(wanted)}, later than {Readable(makers)}, when the key expires that asks for it.", "Give an earlier time, leave it out, or use another key or the unix socket of the daemon.");
         return wanted ?? makers;
+
+        static string Readable(DateTimeOffset? time) => string.Create(CultureInfo.InvariantCulture, $"{time?.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
     }
 
     private static ApiKey Get(Dictionary<string, ApiKey> keys, string? teamId, string id) =>

@@ -84,9 +84,10 @@ public sealed class CopyTests(MitosFixture fixture) : IAsyncLifetime
     {
         (await _mitos.RunAsync("cp", $"{_here}/missing", "dev:/tmp/x")).Refused(3, $"{_here}/missing");
         (await _mitos.RunAsync("cp", "dev:/missing", _here)).Refused(3, "/missing");
-        (await _mitos.RunAsync("cp", "dev:/etc/shadow", _here)).Refused(4, "/etc/shadow", "root");
-        (await _mitos.RunAsync("cp", "dev:/root", $"{_here}/root")).Refused(4, "/root");
-        (await _mitos.RunAsync("cp", "/etc/hostname", "dev:/etc/hostname")).Refused(4, "/etc/hostname");
+        (await _mitos.RunAsync("cp", "dev:/etc/shadow", _here)).Refused(4, "/etc/shadow", "-u root");
+        (await _mitos.RunAsync("cp", "dev:/root", $"{_here}/root")).Refused(4, "/root", "-u root");
+        (await _mitos.RunAsync("cp", "/etc/hostname", "dev:/etc/hostname")).Refused(4, "/etc/hostname", "-u root");
+        (await _mitos.RunAsync("cp", _here, "dev:/etc/planted")).Refused(4, "/etc/planted", "-u root");
         (await _mitos.RunAsync("cp", "/etc/hostname", "dev:/etc/hostname/below")).Refused(4, "/etc/hostname/below");
         (await _mitos.RunAsync("cp", "dev:/etc/hostname", $"{_here}/no/such/directory/file")).Refused(3, "no/such/directory");
         (await _mitos.RunAsync("cp", "dev:/etc/hostname", "dev:/tmp/x")).Refused(2, "ID:PATH");

@@ -24,10 +24,24 @@ public sealed class LifeTests(MitosFixture fixture)
     }
 
     [Fact]
+    public async Task The_first_up_says_what_it_builds_where_it_serves_and_what_to_type_next()
+    {
+        string[] words = ["starting mitosd", "building the template base", "[1/5] kernel", "[5/5] freeze", "the template base is ready after", _mitos.Url, Path.Combine(_mitos.StateDirectory, "api-key"), "mitos create --name dev"];
+        Assert.All(words, word => Assert.Contains(word, fixture.FirstUp.Errors, StringComparison.Ordinal));
+        await _mitos.DownAsync();
+        var next = await _mitos.RunAsync("up");
+        Assert.Contains("runs as process", next.Ok(), StringComparison.Ordinal);
+        Assert.Contains(_mitos.Url, next.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("/5]", next.Errors, StringComparison.Ordinal); // nothing was built
+    }
+
+    [Fact]
     public async Task Up_again_changes_nothing_and_status_names_the_daemon()
     {
         var pid = await _mitos.DaemonPidAsync();
-        Assert.Contains($"process {pid}", (await _mitos.RunAsync("up")).Ok(), StringComparison.Ordinal);
+        var again = await _mitos.RunAsync("up");
+        Assert.Contains($"process {pid}", again.Ok(), StringComparison.Ordinal);
+        Assert.Equal("", again.Errors);
         Assert.Contains($"process {pid} with 0 sandboxes; {_mitos.Socket}", (await _mitos.RunAsync("status")).Ok(), StringComparison.Ordinal);
     }
 

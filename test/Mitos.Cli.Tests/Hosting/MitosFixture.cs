@@ -10,7 +10,10 @@ public sealed class MitosFixture : IAsyncLifetime
 {
     public Installation Mitos { get; } = new();
 
-    public async ValueTask InitializeAsync() => await Mitos.UpAsync();
+    /// <summary>What the first start said.</summary>
+    public Result FirstUp { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => (FirstUp = await Mitos.RunAsync("up")).Ok();
 
     public async ValueTask DisposeAsync()
     {
