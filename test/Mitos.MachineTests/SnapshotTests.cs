@@ -63,6 +63,24 @@ public sealed class SnapshotTests(MachineFixture machines)
             await machines.Sandboxes.RemoveAsync(child.Id, CancellationToken.None);
     }
 
+    [Fact]
+    public async Task One_that_writes_to_its_disk_and_is_paused_often_keeps_a_shallow_disk()
+    {
+        await using var sandbox = await machines.CreateAsync();
+        for (var i = 0; i < 10; i++)
+        {
+            await machines.RunAsync(sandbox.Id, $"echo {i} >> /root/log; sync");
+            await Snapshots.PauseAsync(sandbox.Id, CancellationToken.None);
+            await Snapshots.ResumeAsync(sandbox.Id, CancellationToken.None);
+        }
+        var until = DateTime.UtcNow.AddSeconds(60);
+        while (machines.Sandboxes.TryGet(sandbox.Id)!.DiskLayers > 4 && DateTime.UtcNow < until)
+            await Task.Delay(100);
+        Assert.True(machines.Sandboxes.TryGet(sandbox.Id)!.DiskLayers <= 4, "the layers were not flattened");
+        await machines.RestartAsync();
+        Assert.Equal("45", await machines.RunAsync(sandbox.Id, "awk '{s += $1} END {print s}' /root/log"));
+    }
+
     // A large delta is promoted: the children map a generation that has no files.
     [Fact]
     public async Task A_child_of_a_promoted_generation_is_paused_exactly()

@@ -112,13 +112,16 @@ internal sealed class DaemonUnderTest : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_process is { HasExited: false })
+        if (_process is not null)
         {
-            using (var process = HostProcess.TryOpenAny(_process.Id))
+            if (!_process.HasExited)
+            {
+                using var process = HostProcess.TryOpenAny(_process.Id);
                 process?.TrySignal(Terminate);
-            await _process.WaitForExitAsync();
+            }
+            await _process.WaitForExitAsync(); // also until all that it said was read
+            _process.Dispose();
         }
-        _process?.Dispose();
         await MitosAsync(CancellationToken.None, "down", "--all"); // only now: what the daemon was about to make when its clients went is there too
         Directory.Delete(State, recursive: true);
         if (Directory.Exists(Run))

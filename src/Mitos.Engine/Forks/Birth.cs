@@ -14,6 +14,7 @@ namespace Mitos.Engine.Forks;
 /// <summary>Makes a running machine of a capture: delta in, device state in, disk in place, go. Its agent has not been spoken to yet.</summary>
 internal sealed class Birth(MachineHost host, ShellPool shells)
 {
+    private const long SlowestDisk = 8 << 20; // bytes/s
     private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(30);
 
     /// <param name="capture">The instant; stays as it is.</param>
@@ -30,7 +31,9 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
         try
         {
             var timings = new BirthTimings(warm is not null, Stopwatch.GetElapsedTime(started), default, default, default, default, default);
-            return (machine, await Task.Run(() => Load(machine, capture, promoted is null, timings), CancellationToken.None));
+            // What is read from a file takes its time, and the pool's threads are for answers.
+            var options = capture.Saved is null ? TaskCreationOptions.DenyChildAttach : TaskCreationOptions.LongRunning;
+            return (machine, await Task.Factory.StartNew(() => Load(machine, capture, promoted is null, timings), CancellationToken.None, options, TaskScheduler.Default));
         }
         catch (Exception e)
         {
@@ -44,7 +47,7 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
     private BirthTimings Load(Machine machine, Capture capture, bool writeDelta, BirthTimings timings)
     {
         var started = Stopwatch.GetTimestamp();
-        var deadline = Deadline.In(LoadLimit);
+        var deadline = Deadline.In(LoadLimit + (capture.Saved is null ? TimeSpan.Zero : TimeSpan.FromSeconds(capture.DeltaBytes / SlowestDisk)));
         host.Layers.Acquire(capture.Disk.Frozen);
         host.Layers.Release(machine.Disk.Frozen);
         machine.Disk = capture.Disk;
@@ -55,7 +58,7 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
         {
             var begun = Stopwatch.GetTimestamp();
             if (writeDelta)
-                WriteDelta(machine.Vmm.Process.Id, [.. regions.Select(region => region.Address)], capture);
+                WriteDelta(machine.Vmm.Process.Id, regions, capture);
             written = Stopwatch.GetElapsedTime(begun);
         }, deadline);
         machine.Vmm.Resume(deadline);
@@ -68,11 +71,11 @@ internal sealed class Birth(MachineHost host, ShellPool shells)
     }
 
     // The child's kernel gives each page its own frame now, which is most of the cost: of a large delta several cores share it.
-    private static void WriteDelta(int pid, IReadOnlyList<ulong> addresses, Capture capture)
+    private static void WriteDelta(int pid, IReadOnlyList<GuestMemoryRegion> regions, Capture capture)
     {
         if (capture.Saved is { } saved)
-            saved.WriteTo(pid, addresses);
+            saved.WriteTo(pid, regions);
         else if (capture.Pages is { } pages)
-            new PageTransfer(pid, addresses, capture.Runs, pages, 0, write: true).Run(helpers: Environment.ProcessorCount);
+            new PageTransfer(pid, [.. regions.Select(region => region.Address)], capture.Runs, pages, 0, write: true).Run(helpers: Environment.ProcessorCount);
     }
 }

@@ -115,7 +115,19 @@ internal sealed class Recoverer(MachineHost host, GenerationStore generations, S
         foreach (var snapshot in snapshots.All.Where(snapshot => snapshot.PausedSandbox is not null))
         {
             if (store.TryGet(SandboxId.Parse(snapshot.PausedSandbox!))?.Record is not { State: SandboxState.Paused } record || record.Snapshot != snapshot.Id)
-                snapshots.Delete(snapshot.Id);
+                TryDelete(snapshot);
+        }
+    }
+
+    private void TryDelete(Snapshots.SnapshotRecord snapshot)
+    {
+        try
+        {
+            snapshots.Delete(snapshot.Id);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            logger.LogError("the snapshot {Snapshot}, which nobody needs, could not be deleted; the next start tries again: {Reason}", snapshot.Id, e.Message);
         }
     }
 

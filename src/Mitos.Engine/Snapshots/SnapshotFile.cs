@@ -65,11 +65,11 @@ internal static class SnapshotFile
     /// <summary>Reads a whole file, and checks it.</summary>
     /// <exception cref="InvalidDataException">It is not what was written.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static Task<(byte[] State, CapturedPages Pages)> ReadAsync(string path, string checksum) => Task.Run(() =>
+    public static Task<(byte[] State, CapturedPages Pages)> ReadAsync(string path, string checksum) => Task.Factory.StartNew(() =>
     {
         using var reader = SnapshotReader.Open(path, checksum);
         return (reader.State, reader.ReadPages());
-    });
+    }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private static byte[] Header(byte[] state, CapturedPages pages)
     {

@@ -10,15 +10,26 @@ using ZstdSharp;
 
 namespace Mitos.Engine.Snapshots;
 
-/// <summary>A <see cref="SnapshotFile"/> whose index and device state have been read. Its pages are unpacked by all cores, once, and only then is it known to be sound.</summary>
+/// <summary>
+/// A <see cref="SnapshotFile"/> whose index and device state have been read. Its pages are read once, in their order as disks like it, and
+/// unpacked by all cores; only then is it known to be sound.
+/// </summary>
 internal sealed class SnapshotReader : IDisposable
 {
     private const int MaxState = 64 << 20, MaxRegions = 16;
+    private const int MaxPacked = 2 * SnapshotFile.Piece;
+
+    // Of all that are read at a time: their work is the processors'.
+    private static readonly SemaphoreSlim Cores = new(Environment.ProcessorCount);
+
+    private readonly Lock _reading = new();
     private readonly SafeFileHandle _file;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly string _checksum;
     private readonly long _length;
-    private long _place;
+    private long _place; // in the file
+    private long _at; // in the pages
+    private Exception? _failure;
 
     private SnapshotReader(SafeFileHandle file, string checksum) => (_file, _checksum, _length) = (file, checksum, RandomAccess.GetLength(file));
 
@@ -30,7 +41,7 @@ internal sealed class SnapshotReader : IDisposable
     /// <summary>For each region its pages, in order.</summary>
     public List<IReadOnlyList<PageRun>> Runs { get; } = [];
 
-    private long Bytes => Runs.Sum(list => list.Sum(run => (long)run.Count)) * PageBuffer.PageSize;
+    private long Bytes { get; set; }
 
     /// <exception cref="InvalidDataException">It is not what was written.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
@@ -57,7 +68,7 @@ internal sealed class SnapshotReader : IDisposable
         var buffer = Bytes > 0 ? new PageBuffer(Bytes, present: false) : null;
         try
         {
-            ForEachPiece((piece, decompressor) => Unpack(piece, decompressor, buffer!.AsSpan(piece.At, piece.Length)));
+            ForEachPiece((piece, packed, decompressor, _) => Unpack(packed, decompressor, buffer!.AsSpan(piece.At, piece.Length)), room: 0);
             return new CapturedPages(Regions, Runs, buffer);
         }
         catch
@@ -69,29 +80,21 @@ internal sealed class SnapshotReader : IDisposable
 
     /// <summary>All pages, from the file into a machine: what is in the caches on its way is not brought there twice.</summary>
     /// <param name="pid">The process that has them.</param>
-    /// <param name="addresses">Where it has the regions.</param>
-    /// <exception cref="InvalidDataException">They are not what was written, and the machine must not run.</exception>
+    /// <param name="regions">Where it has them.</param>
+    /// <exception cref="InvalidDataException">They are not what was written, or not that machine's; it must not run.</exception>
     /// <exception cref="IOException">They cannot be read.</exception>
     /// <exception cref="Linux.LinuxException">The process or its mapping is gone.</exception>
-    public void WritePages(int pid, IReadOnlyList<ulong> addresses)
+    public void WritePages(int pid, IReadOnlyList<GuestMemoryRegion> regions)
     {
+        if (!regions.Select(region => region.Length).SequenceEqual(Regions.Select(region => region.Length)))
+            throw new InvalidDataException("it is of a machine of another shape");
+        var addresses = regions.Select(region => region.Address).ToList();
         var runs = RunsOfPieces();
-        using var buffers = new ThreadLocal<PageBuffer>(() => new PageBuffer(SnapshotFile.Piece), trackAllValues: true);
-        try
+        ForEachPiece((piece, packed, decompressor, pages) =>
         {
-            ForEachPiece((piece, decompressor) =>
-            {
-                var pages = buffers.Value!;
-                var checksum = Unpack(piece, decompressor, pages.AsSpan(0, piece.Length));
-                new PageTransfer(pid, addresses, runs[piece.Index], pages, 0, write: true).Run();
-                return checksum;
-            });
-        }
-        finally
-        {
-            foreach (var buffer in buffers.Values)
-                buffer.Dispose();
-        }
+            Unpack(packed, decompressor, pages!.AsSpan(0, piece.Length));
+            new PageTransfer(pid, addresses, runs[piece.Index], pages, 0, write: true).Run();
+        }, room: SnapshotFile.Piece);
     }
 
     public void Dispose()
@@ -127,48 +130,80 @@ internal sealed class SnapshotReader : IDisposable
             if (run.First < end || run.Count <= 0 || (long)run.First + run.Count > pages)
                 throw new InvalidDataException("its index makes no sense");
             end = (long)run.First + run.Count;
+            Bytes += (long)run.Count * PageBuffer.PageSize;
             runs.Add(run);
         }
         Regions.Add(new GuestMemoryRegion(0, length, offset));
         Runs.Add(runs);
     }
 
-    // Several at a time; then the checksum of all.
-    private void ForEachPiece(Func<Piece, Decompressor, byte[]> use)
+    // By the caller and threads of their own: the pool's are for answers. Then the checksum of all is compared.
+    private void ForEachPiece(Use use, int room)
     {
-        var pieces = FindPieces();
-        var checksums = new byte[pieces.Count][];
-        try
-        {
-            Parallel.For(0, pieces.Count, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, () => new Decompressor(), (i, _, decompressor) =>
-            {
-                checksums[i] = use(pieces[i], decompressor);
-                return decompressor;
-            }, decompressor => decompressor.Dispose());
-        }
-        catch (AggregateException e)
-        {
-            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
+        var checksums = new byte[(Bytes + SnapshotFile.Piece - 1) / SnapshotFile.Piece][];
+        var helpers = Enumerable.Range(0, Math.Clamp(checksums.Length - 1, 0, Environment.ProcessorCount - 1))
+            .Select(_ => Task.Factory.StartNew(() => Work(use, room, checksums), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
+        Work(use, room, checksums);
+        Task.WaitAll(helpers);
+        if (_failure is { } failure)
+            ExceptionDispatchInfo.Throw(failure);
         foreach (var checksum in checksums)
             _hash.AppendData(checksum);
         if (Convert.ToHexStringLower(_hash.GetHashAndReset()) != _checksum)
             throw new InvalidDataException("its checksum is not the recorded one");
     }
 
-    private List<Piece> FindPieces()
+    private void Work(Use use, int room, byte[][] checksums)
     {
-        var (pieces, bytes, prefix) = (new List<Piece>(), Bytes, new byte[SnapshotFile.Prefix]);
-        for (long at = 0; at < bytes; at += SnapshotFile.Piece)
+        var buffer = ArrayPool<byte>.Shared.Rent(SnapshotFile.Prefix + MaxPacked);
+        try
         {
-            ReadFully(prefix, _place);
-            var packed = BinaryPrimitives.ReadInt32LittleEndian(prefix);
-            if (packed is <= 0 or > 2 * SnapshotFile.Piece)
-                throw new InvalidDataException("a piece of it makes no sense");
-            pieces.Add(new Piece(pieces.Count, _place, SnapshotFile.Prefix + packed, at, (int)Math.Min(SnapshotFile.Piece, bytes - at)));
-            _place += SnapshotFile.Prefix + packed;
+            using var decompressor = new Decompressor();
+            using var pages = room > 0 ? new PageBuffer(room) : null;
+            while (ReadNext(buffer) is { } piece)
+            {
+                var packed = buffer.AsSpan(0, piece.Packed);
+                Cores.Wait();
+                try
+                {
+                    checksums[piece.Index] = XxHash128.Hash(packed);
+                    use(piece, packed[SnapshotFile.Prefix..], decompressor, pages);
+                }
+                finally
+                {
+                    Cores.Release();
+                }
+            }
         }
-        return _place == _length ? pieces : throw new InvalidDataException(_place < _length ? "it is longer than it says" : "it is shorter than it says");
+        catch (Exception e)
+        {
+            Interlocked.CompareExchange(ref _failure, e, null);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Reads the next piece with its length; null: there is none, or one has failed.</summary>
+    private Piece? ReadNext(byte[] buffer)
+    {
+        lock (_reading)
+        {
+            var length = (int)Math.Min(SnapshotFile.Piece, Bytes - _at);
+            if (_failure is not null)
+                return null;
+            if (length == 0)
+                return _place == _length ? null : throw new InvalidDataException("it is longer than it says");
+            ReadFully(buffer.AsSpan(0, SnapshotFile.Prefix), _place);
+            var packed = BinaryPrimitives.ReadInt32LittleEndian(buffer);
+            if (packed is <= 0 or > MaxPacked)
+                throw new InvalidDataException("a piece of it makes no sense");
+            ReadFully(buffer.AsSpan(SnapshotFile.Prefix, packed), _place + SnapshotFile.Prefix);
+            var piece = new Piece((int)(_at / SnapshotFile.Piece), SnapshotFile.Prefix + packed, _at, length);
+            (_place, _at) = (_place + piece.Packed, _at + length);
+            return piece;
+        }
     }
 
     // For each piece, and in it for each region, the runs of its pages.
@@ -197,25 +232,16 @@ internal sealed class SnapshotReader : IDisposable
         return pieces;
     }
 
-    /// <returns>The piece's checksum.</returns>
-    private byte[] Unpack(Piece piece, Decompressor decompressor, Span<byte> pages)
+    private static void Unpack(ReadOnlySpan<byte> packed, Decompressor decompressor, Span<byte> pages)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(piece.Packed);
         try
         {
-            var packed = buffer.AsSpan(0, piece.Packed);
-            ReadFully(packed, piece.Place);
-            if (decompressor.Unwrap(packed[SnapshotFile.Prefix..], pages) != pages.Length)
+            if (decompressor.Unwrap(packed, pages) != pages.Length)
                 throw new InvalidDataException("a piece of it is too short");
-            return XxHash128.Hash(packed);
         }
         catch (ZstdException e)
         {
             throw new InvalidDataException($"a piece of it is damaged: {e.Message}", e);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
@@ -242,9 +268,11 @@ internal sealed class SnapshotReader : IDisposable
     }
 
     /// <param name="Index">From 0.</param>
-    /// <param name="Place">Its length's, in the file, bytes.</param>
-    /// <param name="Packed">With its length, bytes.</param>
+    /// <param name="Packed">With its length before it, bytes.</param>
     /// <param name="At">Of its pages among all, bytes.</param>
     /// <param name="Length">Of its pages, bytes.</param>
-    private readonly record struct Piece(int Index, long Place, int Packed, long At, int Length);
+    private readonly record struct Piece(int Index, int Packed, long At, int Length);
+
+    /// <summary>Takes the pages out of a piece, to its place or to the room for one.</summary>
+    private delegate void Use(Piece piece, ReadOnlySpan<byte> packed, Decompressor decompressor, PageBuffer? room);
 }

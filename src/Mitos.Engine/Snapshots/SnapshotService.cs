@@ -35,6 +35,7 @@ internal sealed class SnapshotService(
         {
             var machine = sandbox.RunningMachine("paused");
             flattener.Cancel(sandbox, machine);
+            await ClearedAsync(); // what it was resumed from may be what the disk lacks
             using var reservation = Reserve($"The pause of sandbox '{id}'", machine);
             sandbox.Pausing = over.Task; // from here on nobody begins anything with the machine that he may not see the end of
             if (!memory)
@@ -122,6 +123,7 @@ internal sealed class SnapshotService(
         }
         lives.Watch(sandbox, machine);
         shells.Refill(capture.Generation);
+        flattener.Consider(sandbox);
         lock (_clearing)
             _cleared = _cleared.ContinueWith(_ => Clear(capture, snapshot.Id), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return sandbox.Describe();
@@ -136,12 +138,12 @@ internal sealed class SnapshotService(
 
     private void Clear(Capture capture, string id)
     {
-        capture.Dispose();
         try
         {
+            capture.Dispose();
             snapshots.Delete(id);
         }
-        catch (IOException e)
+        catch (Exception e) // nobody waits for this
         {
             logger.LogError(e, "the snapshot {Snapshot} of a resumed sandbox could not be deleted; the next start does it", id);
         }
@@ -204,8 +206,8 @@ internal sealed class SnapshotService(
     public SnapshotRecord SnapshotOf(Sandbox sandbox, string what) =>
         sandbox.Record is { State: SandboxState.Paused, Snapshot: { } id } && snapshots.TryGet(id) is { } record ? record : throw sandbox.NotRunning(what);
 
-    /// <summary>Memory that opening a snapshot and making one machine of it may take, bytes.</summary>
-    public static long MemoryOf(SnapshotRecord snapshot) => snapshot.FilesOnly ? ColdBoot.BytesOf(snapshot) : 2 * snapshot.DeltaBytes;
+    /// <summary>Memory that one machine made of a snapshot may take, bytes.</summary>
+    public static long MemoryOf(SnapshotRecord snapshot) => snapshot.FilesOnly ? ColdBoot.BytesOf(snapshot) : snapshot.DeltaBytes + (Environment.ProcessorCount * (2L << 20));
 
     /// <summary>Deletes what a removed sandbox was paused in.</summary>
     public void DeleteOf(SandboxRecord removed)
@@ -228,6 +230,7 @@ internal sealed class SnapshotService(
             using var reservation = Reserve($"A snapshot of sandbox '{sandbox.Id}'", machine);
             cancellationToken.ThrowIfCancellationRequested();
             var capture = await Task.Run(() => capturer.Take(machine, () => store.Write(sandbox)).Capture, CancellationToken.None);
+            flattener.Consider(sandbox);
             return (capture, sandbox.Record);
         }
         finally

@@ -32,7 +32,7 @@ internal sealed class SnapshotStore
             var id = Path.GetFileName(path);
             if (id.EndsWith(DraftSuffix, StringComparison.Ordinal))
             {
-                Directory.Delete(path, recursive: true);
+                TryDelete(path);
             }
             else if (Journal.TryRead(Path.Combine(path, Record), EngineJson.Default.SnapshotRecord) is { IsSound: true } record && record.Id == id)
             {
@@ -110,7 +110,7 @@ internal sealed class SnapshotStore
             var (state, pages) = await SnapshotFile.ReadAsync(PagesOf(record), record.Checksum);
             return new Capture(generation, DiskOf(record), state, pages.Runs, pages.Pages, _layers, pages.Regions);
         }
-        catch (Exception e) when (e is IOException or InvalidDataException)
+        catch (Exception e) when (SavedDelta.IsDamage(e))
         {
             throw SavedDelta.Damaged(record, e);
         }
@@ -121,29 +121,54 @@ internal sealed class SnapshotStore
     public Capture OpenForOne(SnapshotRecord record, string vmm)
     {
         using var generation = _generations.Open(record.Generation.Id, vmm);
+        SnapshotReader? reader = null;
         try
         {
-            var reader = SnapshotReader.Open(PagesOf(record), record.Checksum);
+            reader = SnapshotReader.Open(PagesOf(record), record.Checksum);
             return new Capture(generation, DiskOf(record), reader.State, reader.Runs, null, _layers, reader.Regions) { Saved = new SavedDelta(reader, record) };
         }
-        catch (Exception e) when (e is IOException or InvalidDataException)
+        catch (Exception e)
         {
-            throw SavedDelta.Damaged(record, e);
+            reader?.Dispose();
+            if (SavedDelta.IsDamage(e))
+                throw SavedDelta.Damaged(record, e);
+            throw;
         }
     }
 
     /// <summary>Deletes it. Machines that came of it have their own uses of its layers.</summary>
     /// <returns>False when another did.</returns>
+    /// <exception cref="IOException">It is still there; or what is left of its files is deleted by the next start.</exception>
     public bool Delete(string id)
     {
         if (!_records.TryRemove(id, out var record))
             return false;
         var path = Path.Combine(_directory, id);
         var draft = path + DraftSuffix; // what is deleted by halves is not there
-        Directory.Move(path, draft);
-        Directory.Delete(draft, recursive: true);
+        try
+        {
+            Directory.Move(path, draft);
+        }
+        catch
+        {
+            _records[id] = record;
+            throw;
+        }
         _layers.Release(record.Frozen.Select(LayerId.Parse));
+        Directory.Delete(draft, recursive: true);
         return true;
+    }
+
+    // What cannot be deleted keeps nobody from starting: the next start tries again.
+    private static void TryDelete(string draft)
+    {
+        try
+        {
+            Directory.Delete(draft, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+        }
     }
 
     private static async Task<(long Delta, long Length, string? Checksum)> WritePagesAsync(string path, Generation root, Capture capture)

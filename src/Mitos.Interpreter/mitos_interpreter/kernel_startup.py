@@ -26,10 +26,12 @@ def reseed():
         ssl.RAND_add(os.urandom(32), 32)
     numpy = sys.modules.get("numpy")
     if numpy:
+        find = getattr(numpy.random, "get_bit_generator", None)  # since 1.24
+        lock = (find() if find else numpy.random.mtrand._rand._bit_generator).lock
         # To wait for it could be for ever: the code that was interrupted may hold it.
-        lock = numpy.random.get_bit_generator().lock
-        if lock.locked():
+        if not lock.acquire(blocking=False):
             return lock
+        lock.release()
         with contextlib.suppress(TypeError):  # the code's own generator, which cannot be seeded
             numpy.random.seed(list(memoryview(os.urandom(64)).cast("I")))
     return None
@@ -46,10 +48,12 @@ class Surroundings:
 
     def notice_fork(self):
         """
-        Reseeds if this is another machine than the last time. In the main thread only, also as the handler of a signal, which may
-        come while this goes on: also in a machine that was forked in its midst, where seeds drawn before are its siblings' too.
+        Reseeds if this is another machine than the last time; returns the lock that it must wait for, or None. In the main thread
+        only, also as the handler of a signal, which may come while this goes on: also in a machine that was forked in its midst,
+        where seeds drawn before are its siblings' too.
         """
         self._told = True
+        lock = None
         while self._told and not self._renewing:
             self._renewing = True
             try:
@@ -57,18 +61,25 @@ class Surroundings:
                 identity = machine.identity()
                 if identity != self._machine:
                     lock = reseed()
-                    if lock:
-                        _thread.start_new_thread(_tell_when_free, (lock,))
-                    else:
+                    if not lock:
                         self._machine = identity
             finally:
                 self._renewing = False
+        return lock
+
+    def on_signal(self):
+        lock = self.notice_fork()
+        if lock:
+            with contextlib.suppress(RuntimeError):  # no thread is to be had: the next cell does it
+                _thread.start_new_thread(_tell_when_free, (lock, _thread.get_ident()))
 
     def before_cell(self, message):
         told = message.get("metadata", {}).get("mitos")
         if not told:
             return
-        self.notice_fork()
+        while lock := self.notice_fork():  # a thread is drawing; this one is not
+            with lock:
+                pass
         env = told["machine"]["env"]
         for name in self._machine_env.keys() - env.keys():
             if os.environ.get(name) == self._machine_env[name]:
@@ -88,15 +99,10 @@ class Surroundings:
         self._saved = {}
 
 
-def _tell_when_free(lock):
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # who holds the lock draws little after that
-    try:
-        with lock:
-            pass
-        _thread.interrupt_main(signal.SIGURG)
-    finally:
-        sys.setswitchinterval(interval)
+def _tell_when_free(lock, main_thread):
+    with lock:
+        pass
+    signal.pthread_kill(main_thread, signal.SIGURG)
 
 
 def run(connection_file):
@@ -108,7 +114,7 @@ def run(connection_file):
     surroundings = Surroundings()
     surroundings.notice_fork()
     # Not only with the next cell: code that runs, or a thread, must not go on with the numbers of its siblings.
-    signal.signal(signal.SIGURG, lambda *_: surroundings.notice_fork())
+    signal.signal(signal.SIGURG, lambda *_: surroundings.on_signal())
     shell.events.register("pre_run_cell", lambda _: surroundings.before_cell(shell.kernel.get_parent("shell")))
     shell.events.register("post_run_cell", lambda _: surroundings.after_cell())
     shell.enable_matplotlib("inline")

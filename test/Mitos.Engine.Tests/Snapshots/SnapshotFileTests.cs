@@ -45,7 +45,7 @@ public sealed class SnapshotFileTests : IDisposable
             }
         }
         using (var reader = SnapshotReader.Open(path, checksum))
-            reader.WritePages(Environment.ProcessId, memories.Select(memory => (ulong)Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0)).ToList());
+            reader.WritePages(Environment.ProcessId, RegionsOf(memories));
         for (var region = 0; region < expected.Count; region++)
             Assert.True(expected[region].AsSpan().SequenceEqual(memories[region]));
     });
@@ -63,7 +63,7 @@ public sealed class SnapshotFileTests : IDisposable
         Assert.Throws<InvalidDataException>(() =>
         {
             using var reader = SnapshotReader.Open(path, checksum);
-            reader.WritePages(Environment.ProcessId, memories.Select(memory => (ulong)Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0)).ToList());
+            reader.WritePages(Environment.ProcessId, RegionsOf(memories));
         });
     });
 
@@ -123,6 +123,9 @@ public sealed class SnapshotFileTests : IDisposable
         Random.Shared.NextBytes(buffer.AsSpan(0, bytes / 2));
         return new Owned(new CapturedPages(regions, runs, buffer));
     }
+
+    private static List<GuestMemoryRegion> RegionsOf(List<byte[]> memories) =>
+        memories.ConvertAll(memory => new GuestMemoryRegion((ulong)Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0), memory.Length, 0));
 
     private static List<PageRun> RunsOf((byte Gap, byte Count)[] parts)
     {

@@ -17,6 +17,9 @@ internal sealed class QmpConnection : IDisposable
     private readonly UnixSocket _socket;
     private readonly string _subject;
     private readonly Lock _lock = new();
+    // query-block nests each layer of a disk into the one above it.
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = 1 << 14 };
+
     private byte[] _buffer = new byte[16 << 10];
     private int _start, _end;
     private string? _broken;
@@ -87,7 +90,7 @@ internal sealed class QmpConnection : IDisposable
             var line = Exchange(encoded, deadline, -1);
             try
             {
-                return read(JsonNode.Parse(line)!["return"]!);
+                return read(JsonNode.Parse(line, documentOptions: AnyDepth)!["return"]!);
             }
             catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or NullReferenceException or ArgumentException)
             {
@@ -147,7 +150,7 @@ internal sealed class QmpConnection : IDisposable
     {
         try
         {
-            return JsonNode.Parse(line) as JsonObject;
+            return JsonNode.Parse(line, documentOptions: AnyDepth) as JsonObject;
         }
         catch (JsonException)
         {
@@ -191,7 +194,7 @@ internal sealed class QmpConnection : IDisposable
     {
         try
         {
-            var answer = JsonNode.Parse(line)!.AsObject();
+            var answer = JsonNode.Parse(line, documentOptions: AnyDepth)!.AsObject();
             if (answer.ContainsKey("event"))
                 return false;
             var id = (string?)answer["id"];

@@ -91,6 +91,20 @@ public sealed class QmpConnectionTests
         Assert.Equal(1, connection.Query("short", null, Patience, result => (int)result));
     }
 
+    // As of a disk of so many layers, each within the one above it.
+    [Fact]
+    public void An_answer_however_deep_is_read()
+    {
+        const int Depth = 2000;
+        using var monitor = new FakeMonitor().Serve(peer =>
+        {
+            peer.Answer(string.Concat(Enumerable.Repeat("{\"node\": 7, \"backing-image\": ", Depth)) + "{}" + new string('}', Depth));
+            peer.Hold();
+        });
+        using var connection = Connect(monitor);
+        Assert.Equal(7, connection.Query("query-block", null, Patience, result => (int)result["backing-image"]!["node"]!));
+    }
+
     [Fact]
     public void A_refusal_is_an_error_with_qemu_s_words_and_the_connection_goes_on()
     {
