@@ -61,10 +61,11 @@ public sealed partial class Terminal : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for the program's end. The exit code.</summary>
+    /// <summary>Waits for the program's end, and until all that it showed is seen. The exit code.</summary>
     public async Task<int> EndAsync()
     {
         await _running.Process.WaitForExitAsync().WaitAsync(Running.Limit);
+        await _reading.WaitAsync(Running.Limit); // ends when nobody has the other side any more
         return _running.Process.ExitCode;
     }
 
