@@ -227,6 +227,7 @@ internal sealed class SnapshotService(
                 return (await OpenAsync(SnapshotOf(sandbox, "kept"), cancellationToken), sandbox.Record);
             var machine = sandbox.RunningMachine("kept");
             flattener.Cancel(sandbox, machine);
+            await ClearedAsync();
             using var reservation = Reserve($"A snapshot of sandbox '{sandbox.Id}'", machine);
             cancellationToken.ThrowIfCancellationRequested();
             var capture = await Task.Run(() => capturer.Take(machine, () => store.Write(sandbox)).Capture, CancellationToken.None);

@@ -138,7 +138,7 @@ internal sealed class SnapshotStore
 
     /// <summary>Deletes it. Machines that came of it have their own uses of its layers.</summary>
     /// <returns>False when another did.</returns>
-    /// <exception cref="IOException">It is still there; or what is left of its files is deleted by the next start.</exception>
+    /// <exception cref="IOException">It is still there.</exception>
     public bool Delete(string id)
     {
         if (!_records.TryRemove(id, out var record))
@@ -155,11 +155,11 @@ internal sealed class SnapshotStore
             throw;
         }
         _layers.Release(record.Frozen.Select(LayerId.Parse));
-        Directory.Delete(draft, recursive: true);
+        TryDelete(draft); // it is no snapshot any more, whatever is left of it
         return true;
     }
 
-    // What cannot be deleted keeps nobody from starting: the next start tries again.
+    // What cannot be deleted is in nobody's way: the next start tries again.
     private static void TryDelete(string draft)
     {
         try

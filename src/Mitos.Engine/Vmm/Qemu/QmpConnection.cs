@@ -14,12 +14,13 @@ namespace Mitos.Engine.Vmm.Qemu;
 internal sealed class QmpConnection : IDisposable
 {
     private const int MaxLine = 4 << 20;
-    private readonly UnixSocket _socket;
-    private readonly string _subject;
-    private readonly Lock _lock = new();
+
     // query-block nests each layer of a disk into the one above it.
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = 1 << 14 };
 
+    private readonly UnixSocket _socket;
+    private readonly string _subject;
+    private readonly Lock _lock = new();
     private byte[] _buffer = new byte[16 << 10];
     private int _start, _end;
     private string? _broken;
